@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+# Shared by the scripts of this repository; source it after `set -euo pipefail`.
+# shellcheck shell=bash
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+WORK=${UDPGSO_WORK:-$TOP/work}
+LOGS=$WORK/logs
+mkdir -p "$LOGS"
+# shellcheck disable=SC2034 # used by the scripts that source this file
+KERNELS=(stock base series)
+
+# One clear line on stderr, then a non-zero status.
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+say() { printf '%s\n' "$*"; }
+
+# step K N TEXT: progress of a script with N steps.
+step() { printf '[%s/%s] %s\n' "$1" "$2" "$3"; }
+
+# logged NAME CMD...: output goes to $LOGS/NAME.log; a failure names the log and its last lines.
+logged() {
+	local log=$LOGS/$1.log rc=0
+	shift
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	((rc == 0)) && return
+	tail -n 15 "$log" >&2
+	die "\`$*' exited with status $rc; full log: $log"
+}
+
+as_root() {
+	if ((EUID == 0)); then "$@"
+	elif command -v sudo >/dev/null; then sudo "$@"
+	else die "root is needed for \`$*': run it as root or install sudo"
+	fi
+}
+
+# need PACKAGE...: installs the Debian packages that are missing.
+need() {
+	local p missing=()
+	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+		die "this is not a Debian system (no apt): install what provides: $*"
+	for p in "$@"; do
+		[[ $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) == installed ]] ||
+			missing+=("$p")
+	done
+	((${#missing[@]})) || return 0
+	say "installing ${missing[*]}"
+	apt_install "${missing[@]}" && return 0
+	as_root apt-get update >>"$LOGS/apt.log" 2>&1 || true
+	apt_install "${missing[@]}" ||
+		die "missing packages, try \`apt-get install ${missing[*]}'; full log: $LOGS/apt.log"
+}
+
+apt_install() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y \
+		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null
+}
