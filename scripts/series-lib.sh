@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+# What scripts/series is made of: patches to commits, commits to patches. Needs scripts/lib.sh.
+# shellcheck shell=bash
+
+PATCHES=$TOP/patches
+TREE=$WORK/series
+STATE=$WORK/series.state
+# shellcheck disable=SC2034 # scripts/series uses it
+MOVING=$WORK/series.moving
+LOG=$LOGS/series.log
+TMP=
+
+# git in the kernel repository with nobody's settings, so that equal input gives equal bytes.
+kgit() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "${AT:-$WORK/stock}" -c core.hooksPath=/dev/null \
+		-c core.quotePath=true -c core.autocrlf=false -c commit.gpgSign=false -c gc.auto=0 -c color.ui=false \
+		-c i18n.commitEncoding=UTF-8 -c i18n.logOutputEncoding=UTF-8 -c advice.detachedHead=false "$@"
+}
+
+has() { kgit rev-parse -q --verify "$1^{commit}" >/dev/null; }
+id() { kgit rev-parse "$1^{commit}"; }
+dirty() { [[ $(AT=$TREE kgit status --porcelain | head -c 1) ]]; }
+
+scratch() {
+	[[ $TMP ]] || { TMP=$(mktemp -d) && trap 'rm -rf "$TMP"; kgit worktree prune' EXIT; }
+}
+
+topics() {
+	local dir
+	for dir in "${1:-$PATCHES}"/*/; do
+		if [[ -d $dir ]]; then basename "$dir"; fi
+	done | LC_ALL=C sort
+}
+
+# files_of DIR/TOPIC: the paths of a topic's patches, in order.
+files_of() {
+	local name
+	[[ -f $1/series ]] || return 0
+	while read -r name; do
+		[[ -f $1/$name ]] || die "${1##*/}/series names $name, which is not there"
+		printf '%s\n' "$1/$name"
+	done < <(grep -v '^#' "$1/series" || true)
+}
+
+# What `series` is made from: the commit of base and the bytes of the patches.
+digest() {
+	local topic
+	{
+		id base
+		for topic in $(topics); do
+			printf '%s\n' "$topic"
+			files_of "$PATCHES/$topic" | xargs -r -d '\n' sha256sum
+		done
+	} | sha256sum
+}
+
+# bare_tree DIR PATCHES: a worktree at base that holds only the files which the patches name.
+bare_tree() {
+	local dir
+	kgit worktree prune
+	kgit worktree add -q --detach --no-checkout "$1" base
+	dir=$(AT=$1 kgit rev-parse --absolute-git-dir)
+	mkdir -p "$dir/info"
+	{
+		echo /COPYING
+		find "$2" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
+	} | LC_ALL=C sort -u >"$dir/info/sparse-checkout"
+	AT=$1 sparse read-tree -mu HEAD
+}
+
+sparse() { kgit -c core.sparseCheckout=true -c core.sparseCheckoutCone=false -c index.sparse=false "$@"; }
+
+# apply PATCHES DIR: no fuzz, no merge, fixed committer, the author's date. Prints `TOPIC COMMIT` per topic.
+apply() {
+	local topic file list why
+	: >"$LOG"
+	for topic in $(topics "$1"); do
+		list=$(files_of "$1/$topic")
+		while read -r file; do
+			[[ $file ]] || continue
+			GIT_COMMITTER_NAME='UDP GSO series' GIT_COMMITTER_EMAIL=series@localhost AT=$2 sparse \
+				-c am.threeWay=false -c am.messageId=false -c mailinfo.scissors=false \
+				-c apply.whitespace=nowarn -c apply.ignoreWhitespace=no \
+				am --keep-non-patch --committer-date-is-author-date "$file" >>"$LOG" 2>&1 </dev/null && continue
+			why=$(grep -m1 -E '^(error|fatal):' "$LOG" || echo 'see the log')
+			die "patch $topic/${file##*/} does not apply to base: ${why#*: }; full log: $LOG"
+		done <<<"$list"
+		printf '%s %s\n' "$topic" "$(AT=$2 id HEAD)"
+	done
+}
+
+# ends HEAD: `TOPIC COMMIT` of each topic, from the marks; the last one ends at HEAD.
+ends() {
+	local topic end last prev=base
+	last=$(topics | tail -n 1)
+	for topic in $(topics); do
+		end=topic/$topic
+		[[ $topic != "$last" ]] || end=$1
+		has "$end" || die "branch topic/$topic is missing: it has to mark the last commit of its topic"
+		{ kgit merge-base --is-ancestor "$prev" "$end" && kgit merge-base --is-ancestor "$end" "$1"; } ||
+			die "$end does not lie between $prev and $1: move it with \`git branch -f $end COMMIT'"
+		printf '%s %s\n' "$topic" "$(id "$end")"
+		prev=$end
+	done
+}
+
+# format FROM TO DIR OPTION...: patches of a range, with every setting pinned that shapes them.
+format() {
+	local from=$1 to=$2 dir=$3
+	shift 3
+	kgit -c diff.algorithm=myers -c diff.context=3 -c diff.interHunkContext=0 -c diff.indentHeuristic=true \
+		-c diff.noPrefix=false -c diff.mnemonicPrefix=false -c diff.renames=true -c diff.renameLimit=1000 \
+		-c diff.suppressBlankEmpty=false -c diff.orderFile=/dev/null -c diff.statGraphWidth=0 -c core.abbrev=auto \
+		-c format.attach=false -c format.thread=false -c format.signOff=false -c format.suffix=.patch \
+		-c format.notes=false -c format.from=false -c format.filenameMaxLength=64 -c format.mboxrd=false \
+		-c format.encodeEmailHeaders=true -c format.useAutoBase=false -c format.noPrefix=false \
+		format-patch -q --no-signature --no-base --full-index -o "$dir" "$@" "$from..$to"
+}
+
+# unroll ENDS DIR: each topic of a list of ends, as DIR/TOPIC/{NNNN-subject.patch,series}.
+unroll() {
+	local topic end prev=base n
+	while read -r topic end; do
+		[[ $topic ]] || continue
+		mkdir -p "$2/$topic"
+		format "$prev" "$end" "$2/$topic" --zero-commit --no-numbered --no-cover-letter --subject-prefix=
+		n=$(kgit rev-list --count "$prev..$end")
+		find "$2/$topic" -name '*.patch' -printf '%f\n' | LC_ALL=C sort >"$2/$topic/series"
+		[[ $(find "$2/$topic" -name '*.patch' -exec grep -l '^diff --git' {} + | wc -l) == "$n" ]] ||
+			die "topic $topic holds a merge or an empty commit: its $n commits are not $n patches"
+		prev=$end
+	done <<<"$1"
+}
+
+# remember ENDS HEAD: from now on the branch and patches/ say the same.
+remember() {
+	local topic end
+	while read -r topic end; do
+		[[ ! $topic ]] || kgit branch -q -f --no-track "topic/$topic" "$end"
+	done <<<"$1"
+	kgit update-ref refs/series/base base
+	kgit update-ref refs/series/exported "$2"
+	digest >"$STATE"
+}
