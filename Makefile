@@ -1,10 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0
 # Each target calls one script; `make help` lists them.
 
+KERNEL ?= series
+
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## send with and without UDP_SEGMENT on each kernel, print the table
+	@bench/demo
+
+.PHONY: test
+test: ## all tests (TESTS=TEXT: the jobs with TEXT in their names)
+	@tests/run
+
+.PHONY: check
+check: prep ## all checks of the series, also those that take long (CHECKS="NAME...": only these)
+	@checks/run $(CHECKS)
 
 .PHONY: prep
 prep: ## the trees: work/stock, work/base, work/series
 	@scripts/prep
+
+.PHONY: build
+build: prep ## a kernel (KERNEL=stock|base|series)
+	@scripts/build $(KERNEL)
+
+.PHONY: shell
+shell: build ## an interactive guest (KERNEL=stock|base|series)
+	@vm/run --kernel $(KERNEL) --shell
+
+.PHONY: clean
+clean: ## what was built; the trees stay
+	@rm -rf work/build work/selftests work/prefix.good

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+# The jobs of tests/run; each runs one program and has tests/ktap judge its record.
+# shellcheck shell=bash
+
+SUITE=$WORK/selftests
+TALLY=$WORK/tally
+NET=tools/testing/selftests/net
+
+# selected NAME: is the job asked for?
+# shellcheck disable=SC2053 # TESTS is a glob
+selected() { [[ ! ${TESTS:-} || $1 == *$TESTS* ]]; }
+
+# into LOG CMD...: CMD with `set -e', which a condition would take from it; its status goes to $rc.
+into() {
+	local log=$1
+	shift
+	set +e
+	(set -e; "$@") >"$log" 2>"$log.err" </dev/null
+	rc=$?
+	set -e
+}
+
+logname() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
+
+# job NAME [OPTION...] -- CMD...: CMD's stdout is KTAP; options go to tests/ktap.
+job() {
+	local name=$1 options=() rc start=$SECONDS log
+	shift
+	while [[ $1 != -- ]]; do options+=("$1"); shift; done
+	shift
+	selected "$name" || return 0
+	log=$(logname "$name")
+	say "--- $name"
+	into "$log" "$@"
+	"$TOP/tests/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/skips" --tally "$TALLY" \
+		"${options[@]}" "$log" || { tail -n 3 "$log.err"; say "    log: $log"; }
+	say "    $((SECONDS - start)) s"
+}
+
+# must NAME CMD...: one test, without which there is nothing to test: its failure ends the run.
+must() {
+	local name=$1 rc start=$SECONDS
+	shift
+	say "--- $name"
+	set +e
+	(set -e; "$@") </dev/null
+	rc=$?
+	set -e
+	if ((rc)); then
+		echo "FAIL $name: status $rc"
+		echo 0 1 0 >>"$TALLY"
+		verdict
+		exit 1
+	fi
+	say "ok   $name"
+	say "    $((SECONDS - start)) s"
+	echo 1 0 0 >>"$TALLY"
+}
+
+# verdict: the last line, and the status.
+verdict() {
+	awk '{ p += $1; f += $2; s += $3 }
+		END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' "$TALLY"
+}
+
+# The selftests' programs are built with the Makefile of the series, and lie beside their scripts as they
+# would after an installation.
+build_selftests() {
+	local added files=() file base
+	mapfile -t added < <(git -C "$WORK/series" diff --name-only --diff-filter=A base series -- "$NET")
+	((${#added[@]})) || die "the series adds no selftests"
+	"$TOP/scripts/build" series headers
+	rm -rf "$SUITE"
+	mkdir -p "$SUITE/net"
+	for file in "${added[@]}"; do
+		base=${file##*/}
+		if [[ $file == *.c ]]; then files+=("$SUITE/net/${base%.c}"); fi
+	done
+	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net" KHDR_INCLUDES="-isystem $WORK/build/series/usr/include" \
+		USERCFLAGS=-Werror "${files[@]}"
+	cp -r "$WORK/series/$NET"/{*.sh,lib} "$SUITE/net/"
+	cp -r "$WORK/series/$NET/../kselftest" "$WORK/series/$NET/../lib.mk" "$SUITE/"
+}
+
+# The test scripts that the series adds: those of its TEST_PROGS.
+selftests() {
+	local all file
+	# shellcheck disable=SC2016 # make expands it
+	all=" $(make -s --no-print-directory -C "$WORK/series/$NET" \
+		--eval 'udpgso-programs: ; @echo $(TEST_PROGS)' udpgso-programs) "
+	git -C "$WORK/series" diff --name-only --diff-filter=A base series -- "$NET/*.sh" | while read -r file; do
+		if [[ $all == *" ${file##*/} "* ]]; then printf '%s\n' "${file##*/}"; fi
+	done
+}
+
+# guest KERNEL COMMAND: in that kernel's guest, beside the selftests; the output is the record.
+guest() {
+	cd "$SUITE/net" || return
+	"$TOP/vm/run" --kernel "$1" --root host --timeout "${GUEST_TIMEOUT:-900}" -- "$2"
+}
+
+# A splat on KUnit's console is a failure, as it is in a guest.
+kunit() {
+	local rc=0 out=$WORK/build/kunit cc=gcc bad
+	! command -v ccache >/dev/null || cc='ccache gcc'
+	cd "$WORK/series" || return
+	rm -f "$out/test.log"
+	flock "$WORK/build.lock" tools/testing/kunit/kunit.py run --build_dir="$out" --timeout=300 --jobs="$(nproc)" \
+		--kunitconfig="$TOP/configs/kunit.config" --make_options "CC=$cc" >&2 || rc=$?
+	sed -E 's/^\[ *[0-9]+\.[0-9]+\] //' "$out/test.log" | tee "$LOGS/kunit-console.log"
+	bad=$(grep -m 1 -E -f <(grep -vE '^(#|$)' "$TOP/vm/splats"; echo '^WARNING: '; echo '^BUG: ') \
+		"$LOGS/kunit-console.log" || true)
+	if [[ $bad ]]; then
+		echo "bad line on the console: $bad" >&2
+		return 125
+	fi
+	return "$rc"
+}
