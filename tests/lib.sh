@@ -63,34 +63,32 @@ verdict() {
 		END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' "$TALLY"
 }
 
-# The selftests' programs are built with the Makefile of the series, and lie beside their scripts as they
-# would after an installation.
+# listed VARIABLE...: what these list in the net selftests' Makefile of the series and not in that of base.
+listed() {
+	local kernel
+	for kernel in base series; do
+		# shellcheck disable=SC2016 # make expands it
+		make -s --no-print-directory -C "$WORK/$kernel/$NET" OUTPUT="$SUITE/net" \
+			--eval "udpgso-list: ; @printf '%s\n' $(printf '$(%s) ' "$@")" udpgso-list |
+			LC_ALL=C sort >"$SUITE/$kernel.list"
+	done
+	comm -13 "$SUITE/base.list" "$SUITE/series.list"
+}
+
+# The programs are built with the series' Makefile and headers, and lie beside the scripts as if installed.
 build_selftests() {
-	local added files=() file base
-	mapfile -t added < <(git -C "$WORK/series" diff --name-only --diff-filter=A base series -- "$NET")
-	((${#added[@]})) || die "the series adds no selftests"
+	local programs
 	"$TOP/scripts/build" series headers
 	rm -rf "$SUITE"
 	mkdir -p "$SUITE/net"
-	for file in "${added[@]}"; do
-		base=${file##*/}
-		if [[ $file == *.c ]]; then files+=("$SUITE/net/${base%.c}"); fi
-	done
-	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net" KHDR_INCLUDES="-isystem $WORK/build/series/usr/include" \
-		USERCFLAGS=-Werror "${files[@]}"
+	mapfile -t programs < <(listed TEST_GEN_FILES TEST_GEN_PROGS)
+	((${#programs[@]})) || die "the series adds no program to $NET/Makefile"
+	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net" USERCFLAGS=-Werror \
+		KHDR_INCLUDES="-isystem $WORK/build/series/usr/include" "${programs[@]}"
 	cp -r "$WORK/series/$NET"/{*.sh,lib} "$SUITE/net/"
-	cp -r "$WORK/series/$NET/../kselftest" "$WORK/series/$NET/../lib.mk" "$SUITE/"
-}
-
-# The test scripts that the series adds: those of its TEST_PROGS.
-selftests() {
-	local all file
-	# shellcheck disable=SC2016 # make expands it
-	all=" $(make -s --no-print-directory -C "$WORK/series/$NET" \
-		--eval 'udpgso-programs: ; @echo $(TEST_PROGS)' udpgso-programs) "
-	git -C "$WORK/series" diff --name-only --diff-filter=A base series -- "$NET/*.sh" | while read -r file; do
-		if [[ $all == *" ${file##*/} "* ]]; then printf '%s\n' "${file##*/}"; fi
-	done
+	cp -r "$WORK/series/$NET/../kselftest" "$SUITE/"
+	listed TEST_PROGS >"$SUITE/scripts"
+	[[ -s $SUITE/scripts ]] || die "the series adds no script to $NET/Makefile"
 }
 
 # guest KERNEL COMMAND: in that kernel's guest, beside the selftests; the output is the record.
