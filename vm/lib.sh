@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0
+# The steps of vm/run, which sources this and owns the variables.
+# shellcheck shell=bash disable=SC2054,SC2154
+
+# add_file SRC[:DEST]: with the shared libraries of a program.
+add_file() {
+	local src=${1%%:*} dest=${1#*:} lib
+	[[ -e $src ]] || die "--file: no file $src"
+	install -D "$src" "$tmp/root/$dest"
+	ldd "$src" 2>/dev/null | grep -o '/[^ ]*' | while read -r lib; do
+		[[ -e $tmp/root/$lib ]] || install -D "$lib" "$tmp/root/$lib"
+	done || true
+}
+
+pack() { (cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>/dev/null); }
+
+# pack_initramfs FILE COMMAND...: busybox, the guest's scripts, what they read.
+pack_initramfs() {
+	local to=$1 vm=$tmp/root/vm f
+	shift
+	mkdir -p "$vm" "$tmp"/root/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr}
+	install "$TOP/vm/init" "$tmp/root/init"
+	install "$TOP/vm/guest" "$vm/guest"
+	install "$(command -v busybox)" "$vm/busybox"
+	printf '%s\n' "$*" >"$vm/command"
+	printf '%s\n' "$name" >"$vm/hostname"
+	printf '%s\n' / >"$vm/directory"
+	if [[ $root == host ]]; then
+		printf '%s\n' "$PWD" >"$vm/directory"
+		: >"$vm/host-root"
+	fi
+	[[ -z $shell ]] ||
+		echo "$(stty size 2>/dev/null || echo 24 80) ${TERM:-vt100}" >"$vm/terminal"
+	for f in "${files[@]}"; do add_file "$f"; done
+	for f in "${adds[@]}"; do
+		[[ ! -d $f ]] || cp -a "$f/." "$tmp/root/"
+	done
+	pack "$tmp/root" >"$to"
+	for f in "${adds[@]}"; do
+		[[ -d $f ]] || cat "$f" >>"$to"
+	done
+}
+
+# known NAME COMMAND...: what COMMAND prints, asked once as long as this host runs.
+known() {
+	local file=$WORK/host-$1 host value
+	host=$(</proc/sys/kernel/random/boot_id)
+	shift
+	if [[ ! -e $file || $(<"$file") != "$host "* ]]; then
+		value=$("$@")
+		echo "$host $value" >"$file.$$"
+		mv "$file.$$" "$file"
+	fi
+	cut -d ' ' -f 2 "$file"
+}
+
+# /dev/kvm may be there and not work: boot with it once.
+accelerator() {
+	if [[ -r /dev/kvm && -w /dev/kvm ]] &&
+	   UDPGSO_ACCEL=kvm "$TOP/vm/run" --kernel "$kernel" --flavour "$flavour" \
+			--root initramfs --timeout 20 -- true >/dev/null 2>&1; then
+		echo kvm
+	else
+		echo tcg
+	fi
+}
+
+tsc_khz() {
+	need gcc libc6-dev >&2
+	gcc -O2 -o "$tmp/tsc-khz" "$TOP/vm/tsc-khz.c" >&2 && "$tmp/tsc-khz"
+}
+
+qemu_arguments() {
+	local accel line='console=ttyS0 earlyprintk=serial,ttyS0,115200 reboot=t'
+	line+=' panic=-1 panic_on_warn=1 oops=panic rcupdate.rcu_cpu_stall_timeout=60'
+	line+=' fb_tunnels=none dummy.numdummies=0 ifb.numifbs=0'
+	args=(-nodefaults -no-user-config -display none -no-reboot
+		-machine q35 -m "$mem" -smp "$smp"
+		-kernel "$image" -initrd "$tmp/initramfs"
+		-chardev "file,id=console,path=$console" -serial chardev:console
+		-device virtio-serial-pci
+		-chardev "file,id=result,path=$tmp/result"
+		-device virtserialport,chardev=result,name=result)
+	if [[ $shell ]]; then
+		args+=(-chardev stdio,id=tty,signal=off -device virtconsole,chardev=tty)
+	else
+		args+=(-chardev file,id=output,path=/proc/self/fd/1
+			-device virtserialport,chardev=output,name=output)
+	fi
+	if [[ $root == host ]]; then
+		args+=(-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap
+			-device virtio-9p-pci,fsdev=host,mount_tag=host)
+	fi
+	accel=${UDPGSO_ACCEL-}
+	[[ -z $icount ]] || accel=icount
+	[[ $accel ]] || accel=$(known accelerator accelerator)
+	case $accel in
+	icount)
+		line+=' tsc_early_khz=1000000'
+		args+=(-accel tcg -icount 'shift=0,sleep=off' -cpu max,-erms,-fsrm
+			-rtc base=2026-01-01,clock=vm) ;;
+	kvm)
+		args+=(-accel kvm -cpu host) ;;
+	*)
+		line+=" tsc_early_khz=$(known tsc-khz tsc_khz)"
+		args+=(-accel tcg -cpu max) ;;
+	esac
+	args+=(-append "$line $append" "${extra[@]}")
+}
+
+# QEMU's output goes through cat: QEMU makes its stdout non-blocking, which
+# would hold for whoever shares ours.  It dies with this script, whatever ends that.
+start_qemu() {
+	local qemu_cmd=(qemu-system-x86_64 "${args[@]}")
+	if [[ $shell ]]; then
+		setpriv --pdeathsig TERM "${qemu_cmd[@]}" <&0 2>"$tmp/qemu" &
+	else
+		setpriv --pdeathsig TERM timeout -k 5 "$limit" "${qemu_cmd[@]}" \
+			</dev/null 2>"$tmp/qemu" > >(exec cat) &
+	fi
+	# shellcheck disable=SC2034 # vm/run waits for it
+	qemu=$!
+}
+
+# judge: what happened, from QEMU's status, the result and the console.
+judge() {
+	local bad last
+	bad=$(tr -d '\r' <"$console" | grep -E -m 1 -f <(printf '%s\n' "$patterns") || true)
+	last=$(tr -d '\r' <"$console" | grep . | tail -n 1 || true)
+	if ((rc == 124 || rc == 137)); then
+		fail 124 "$name: not done after $limit s${bad:+; bad line: $bad}; last line: $last"
+	elif [[ $bad ]]; then
+		fail 125 "$name: bad line: $bad"
+	elif ((rc)); then
+		fail 125 "$name: QEMU failed with status $rc: $(tail -n 1 "$tmp/qemu")"
+	elif [[ -z $last ]]; then
+		fail 125 "$name: $image does not boot: no line on its console"
+	elif ! grep -qxE 'exit [0-9]+' "$tmp/result" 2>/dev/null; then
+		fail 125 "$name: the guest stopped before it had a result; last line: $last"
+	fi
+	exit "$(cut -d ' ' -f 2 "$tmp/result")"
+}
