@@ -111,10 +111,10 @@ format() {
 	kgit -c diff.algorithm=myers -c diff.context=3 -c diff.interHunkContext=0 -c diff.indentHeuristic=true \
 		-c diff.noPrefix=false -c diff.mnemonicPrefix=false -c diff.renames=true -c diff.renameLimit=1000 \
 		-c diff.suppressBlankEmpty=false -c diff.orderFile=/dev/null -c diff.statGraphWidth=0 -c core.abbrev=auto \
-		-c format.attach=false -c format.thread=false -c format.signOff=false -c format.suffix=.patch \
+		-c format.thread=false -c format.signOff=false -c format.suffix=.patch \
 		-c format.notes=false -c format.from=false -c format.filenameMaxLength=64 -c format.mboxrd=false \
 		-c format.encodeEmailHeaders=true -c format.useAutoBase=false -c format.noPrefix=false \
-		format-patch -q --no-signature --no-base --full-index -o "$dir" "$@" "$from..$to"
+		format-patch -q --no-attach --no-signature --no-base --full-index -o "$dir" "$@" "$from..$to"
 }
 
 # unroll ENDS DIR: each topic of a list of ends, as DIR/TOPIC/{NNNN-subject.patch,series}.
