@@ -4,7 +4,7 @@ import html
 
 import figures
 
-LEFT, PANEL, GAP, TOP = 290, 400, 40, 84
+LEFT, PANEL, GAP, TOP = 256, 400, 40, 84
 BAR, SPACE = 11, 12
 COLOURS = {"stock": ("#8c959f", "#768390"), "base": ("#d4a017", "#daaa3f"),
            "series": ("#0969da", "#539bf5")}
