@@ -60,7 +60,8 @@ must() {
 # verdict: the last line, and the status.
 verdict() {
 	awk '{ p += $1; f += $2; s += $3 }
-		END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' "$TALLY"
+		END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' \
+		"$TALLY" | tee "$LOGS/verdict"
 }
 
 # listed VARIABLE...: what these list in the net selftests' Makefile of the series and not in that of base.
