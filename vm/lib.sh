@@ -75,7 +75,7 @@ qemu_arguments() {
 	line+=' panic=-1 panic_on_warn=1 oops=panic rcupdate.rcu_cpu_stall_timeout=60'
 	line+=' fb_tunnels=none dummy.numdummies=0 ifb.numifbs=0'
 	args=(-nodefaults -no-user-config -display none -no-reboot
-		-machine q35 -m "$mem" -smp "$smp"
+		-machine q35 -m "$mem" -smp "$smp,sockets=$smp"
 		-kernel "$image" -initrd "$tmp/initramfs"
 		-chardev "file,id=console,path=$console" -serial chardev:console
 		-device virtio-serial-pci
@@ -95,14 +95,14 @@ qemu_arguments() {
 	[[ -z $icount ]] || accel=icount
 	[[ $accel ]] || accel=$(known accelerator accelerator)
 	case $accel in
-	icount)
-		line+=' tsc_early_khz=1000000'
+	icount)	# each PAUSE leaves the emulated code: a calibration that waits takes 10 s
+		line+=' nolapic_timer tsc=reliable tsc_early_khz=1000000'
 		args+=(-accel tcg -icount 'shift=0,sleep=off' -cpu max,-erms,-fsrm
 			-rtc base=2026-01-01,clock=vm) ;;
 	kvm)
 		args+=(-accel kvm -cpu host) ;;
 	*)
-		line+=" tsc_early_khz=$(known tsc-khz tsc_khz)"
+		line+=" tsc=reliable tsc_early_khz=$(known tsc-khz tsc_khz)"
 		args+=(-accel tcg -cpu max) ;;
 	esac
 	args+=(-append "$line $append" "${extra[@]}")
