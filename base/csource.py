@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """C text that can be cut: places, statements and lists, without a compiler."""
+import functools
 import re
 
 INERT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'
@@ -47,12 +48,29 @@ class Source:
 
 	def set(self, text):
 		self.text = text
-		self.full = text if self.shell else INERT.sub(blank, text)
-		self.code = text if self.shell else CPP.sub(blank, self.full)
-		self.full = re.sub(r'\\(?=\n)', ' ', self.full)
+		for mask in ('code', 'full'):
+			self.__dict__.pop(mask, None)
+
+	@functools.cached_property
+	def full(self):
+		text = self.text if self.shell else INERT.sub(blank, self.text)
+		return re.sub(r'\\(?=\n)', ' ', text)
+
+	@functools.cached_property
+	def code(self):
+		return self.text if self.shell else CPP.sub(blank, INERT.sub(blank, self.text))
 
 	def replace(self, a, b, new=''):
-		self.set(self.text[:a] + new + self.text[b:])
+		"""Replace whole tokens and comments; the masks follow, which is quick."""
+		line = self.line_start(a)
+		if self.text[line:a].lstrip().startswith('#') or self.text[line - 2:line] == '\\\n':
+			return self.set(self.text[:a] + new + self.text[b:])
+		piece = Source(new, self.shell)
+		for name in ('code', 'full'):
+			if name in self.__dict__:
+				mask = self.__dict__[name]
+				self.__dict__[name] = mask[:a] + getattr(piece, name) + mask[b:]
+		self.text = self.text[:a] + new + self.text[b:]
 
 	# -- lexical helpers ---------------------------------------------------
 
@@ -94,15 +112,15 @@ class Source:
 
 	def cut(self, a, b):
 		"""Remove [a, b) and the blank line that is then one too many."""
-		before, after = self.text[:a], self.text[b:]
-		if not before or before.endswith('\n'):
-			last = INERT.sub(blank, before[-2000:]).rstrip(' \t\n')
-			opens = re.search(r'[{]\Z' + r'|\bthen\Z' * self.shell, last)
-			if not before or before.endswith('\n\n') or opens:
-				after = re.sub(r'\A(?:[ \t]*\n)+', '', after)
-			if before.endswith('\n\n') and re.match(r'\s*\}|\Z', after):
-				before = before[:-1]
-		self.set(before + after)
+		self.replace(a, b)
+		if self.text[a - 1:a] not in ('', '\n'):
+			return
+		blank_before = self.text[:a].endswith('\n\n')
+		opens = re.search(r'\{\s*\Z' + r'|\bthen\s*\Z' * self.shell, self.code[max(0, a - 2000):a])
+		if not a or blank_before or opens:
+			self.replace(a, re.compile(r'(?:[ \t]*\n)*').match(self.text, a).end())
+		if blank_before and re.compile(r'\s*\}|\Z').match(self.text, a):
+			self.replace(a - 1, a)
 
 	# -- places ------------------------------------------------------------
 
@@ -242,8 +260,8 @@ class Source:
 
 	# -- lists -------------------------------------------------------------
 
-	def group(self, i, a, mask):
-		"""Innermost bracket or expression around i, at or after a."""
+	def group(self, i, a, b, mask):
+		"""Innermost bracket or expression around i within [a, b)."""
 		depth = 0
 		for j in range(i - 1, a - 1, -1):
 			c = mask[j]
@@ -260,8 +278,7 @@ class Source:
 		m = re.compile(r'\s*(?:#\s*define\s+\w+(?:\([^)]*\))?|return\b|[^;]*?[^=!<>]=(?!=))?').match(
 			mask, j + 1)
 		end = m.end()
-		while end < len(mask) and mask[end] not in ';{})]' and \
-		      not (mask is self.full and mask[end] == '\n' and self.text[end - 1] != '\\'):
+		while end < b and mask[end] not in ';{})]':
 			end = self.close(end, mask) + 1 if mask[end] in PAIRS else end + 1
 		return m.end(), end
 
