@@ -71,7 +71,7 @@ tsc_khz() {
 }
 
 qemu_arguments() {
-	local accel line='console=ttyS0 earlyprintk=serial,ttyS0,115200 reboot=t'
+	local accel line='console=ttyS0 earlyprintk=serial,ttyS0,115200 reboot=t no_timer_check'
 	line+=' panic=-1 panic_on_warn=1 oops=panic rcupdate.rcu_cpu_stall_timeout=60'
 	line+=' fb_tunnels=none dummy.numdummies=0 ifb.numifbs=0'
 	args=(-nodefaults -no-user-config -display none -no-reboot
@@ -96,7 +96,7 @@ qemu_arguments() {
 	[[ $accel ]] || accel=$(known accelerator accelerator)
 	case $accel in
 	icount)	# each PAUSE leaves the emulated code: a calibration that waits takes 10 s
-		line+=' nolapic_timer tsc=reliable tsc_early_khz=1000000'
+		line+=' nolapic_timer norandmaps tsc=reliable tsc_early_khz=1000000'
 		args+=(-accel tcg -icount 'shift=0,sleep=off' -cpu max,-erms,-fsrm
 			-rtc base=2026-01-01,clock=vm) ;;
 	kvm)
