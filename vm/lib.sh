@@ -5,14 +5,17 @@
 # add_file SRC[:DEST]: with the shared libraries of a program.
 add_file() {
 	local src=${1%%:*} dest=${1#*:} lib
-	[[ -e $src ]] || die "--file: no file $src"
+	[[ -f $src ]] || die "--file: no file $src"
 	install -D "$src" "$tmp/root/$dest"
 	ldd "$src" 2>/dev/null | grep -o '/[^ ]*' | while read -r lib; do
 		[[ -e $tmp/root/$lib ]] || install -D "$lib" "$tmp/root/$lib"
 	done || true
 }
 
-pack() { (cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>/dev/null); }
+pack() {
+	(cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>"$tmp/cpio") ||
+		die "cannot pack the initramfs in $tmp: $(tail -n 1 "$tmp/cpio")"
+}
 
 # pack_initramfs FILE COMMAND...: busybox, the guest's scripts, what they read.
 pack_initramfs() {
@@ -33,6 +36,7 @@ pack_initramfs() {
 		echo "$(stty size 2>/dev/null || echo 24 80) ${TERM:-vt100}" >"$vm/terminal"
 	for f in "${files[@]}"; do add_file "$f"; done
 	for f in "${adds[@]}"; do
+		[[ -e $f ]] || die "--initramfs: no $f"
 		[[ ! -d $f ]] || cp -a "$f/." "$tmp/root/"
 	done
 	pack "$tmp/root" >"$to"
