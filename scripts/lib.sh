@@ -26,6 +26,13 @@ logged() {
 	die "\`$*' exited with status $rc; full log: $log"
 }
 
+# no_worktree DIR: removes a worktree of git; one that was killed while it was made stays locked, and prune passes it over.
+no_worktree() {
+	rm -rf "$1"
+	while kgit worktree remove -f -f "$1" 2>/dev/null; do :; done
+	kgit worktree prune
+}
+
 as_root() {
 	if ((EUID == 0)); then "$@"
 	elif command -v sudo >/dev/null; then sudo "$@"
