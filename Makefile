@@ -5,7 +5,7 @@ KERNEL ?= series
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## send with and without UDP_SEGMENT on each kernel, print the table
@@ -14,6 +14,10 @@ demo: ## send with and without UDP_SEGMENT on each kernel, print the table
 .PHONY: test
 test: ## all tests (TESTS=TEXT: the jobs with TEXT in their names)
 	@tests/run
+
+.PHONY: test-uso
+test-uso: build ## guests with a device that segments, against this machine (KERNEL=stock|base|series; root)
+	@KERNEL=$(KERNEL) tests/uso/all
 
 .PHONY: check
 check: prep ## all checks of the series, also those that take long (CHECKS="NAME...": only these)
