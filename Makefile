@@ -5,7 +5,7 @@ KERNEL ?= series
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## send with and without UDP_SEGMENT on each kernel, print the table
@@ -34,6 +34,10 @@ build: prep ## a kernel (KERNEL=stock|base|series)
 .PHONY: shell
 shell: build ## an interactive guest (KERNEL=stock|base|series)
 	@vm/run --kernel $(KERNEL) --shell
+
+.PHONY: fuzz-vnet
+fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
+	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
 
 .PHONY: clean
 clean: ## what was built; the trees stay

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The guest's network: the ways in, the ends that read, the counters.  On one
+ * processor, with ksoftirqd above this program, all that a write leads to is
+ * over when the program goes on.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "counters.h"
+#include "fuzz.h"
+
+#ifndef PACKET_VNET_HDR_SZ
+#define PACKET_VNET_HDR_SZ	24
+#endif
+#ifndef SOL_UDP
+#define SOL_UDP			17
+#endif
+#define UDP_GRO			104
+#define ALL_OFFLOADS		0x67	/* checksum, TSO4, TSO6, USO4, USO6 */
+#define MAX_ENDS		48
+#define MAX_ERRNO		134
+#define COUNT_EVERY		64
+
+/* What is read: a tun device, or a socket. */
+struct end {
+	char name[16];
+	int fd;
+	int hdr_len;
+	bool eth;
+	bool udp;
+	uint64_t frames;
+};
+
+/* The taps that lead out of the guest; setup.sh moves some elsewhere. */
+static const struct {
+	const char *name;
+	int hdr_len;
+	unsigned int offloads;
+} outs[] = {
+	{ "e1", 0, 0 }, { "e2", 12, ALL_OFFLOADS }, { "e3", 10, 1 },
+	{ "e4", 10, 7 }, { "e5", 12, ALL_OFFLOADS }, { "u", 10, ALL_OFFLOADS },
+	{ "e16", 10, ALL_OFFLOADS }, { "e17", 0, 0 }, { "g8", 0, 0 },
+	{ "g14", 0, 0 },
+};
+
+static struct end ends[MAX_ENDS];
+static struct pollfd polls[MAX_ENDS];
+static unsigned int n_ends;
+static int way_fd[64];
+static int way_ifindex[64];
+static bool shown;
+static int kmsg;
+static unsigned long results[64][MAX_ERRNO];
+
+static void must(bool good, const char *what)
+{
+	if (!good)
+		die(what);
+}
+
+static void add_end(const char *name, int fd, int hdr_len, bool eth, bool udp)
+{
+	struct end *end = &ends[n_ends];
+
+	must(n_ends < MAX_ENDS, "too many ends");
+	snprintf(end->name, sizeof(end->name), "%s", name);
+	end->fd = fd;
+	end->hdr_len = hdr_len;
+	end->eth = eth;
+	end->udp = udp;
+	polls[n_ends++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+/* Before the series knows USO, a tap cannot have it. */
+static void set_offloads(int fd, unsigned int offloads)
+{
+	if (ioctl(fd, TUNSETOFFLOAD, offloads))
+		must(!ioctl(fd, TUNSETOFFLOAD, offloads & 0x1f),
+		     "TUNSETOFFLOAD");
+}
+
+static int open_tun(const char *path, const char *name, int flags, int hdr_len,
+		    unsigned int offloads)
+{
+	int fd = open(path, O_RDWR | O_NONBLOCK);
+	struct ifreq ifr = { 0 };
+
+	must(fd >= 0, path);
+	strcpy(ifr.ifr_name, name);
+	ifr.ifr_flags = flags | IFF_NO_PI | (hdr_len ? IFF_VNET_HDR : 0);
+	must(!ioctl(fd, TUNSETIFF, &ifr), name);
+	if (hdr_len) {
+		must(!ioctl(fd, TUNSETVNETHDRSZ, &hdr_len), "TUNSETVNETHDRSZ");
+		set_offloads(fd, offloads);
+	}
+	return fd;
+}
+
+static void open_taps(void)
+{
+	int fd;
+
+	for (unsigned int i = 0; i < sizeof(outs) / sizeof(outs[0]); i++) {
+		fd = open_tun("/dev/net/tun", outs[i].name, IFF_TAP,
+			      outs[i].hdr_len, outs[i].offloads);
+		add_end(outs[i].name, fd, outs[i].hdr_len, true, false);
+	}
+	for (unsigned int i = 0; i < n_ways; i++) {
+		const struct way *way = &ways[i];
+
+		if (way->kind != TUN && way->kind != TAP)
+			continue;
+		way_fd[i] = open_tun("/dev/net/tun", way->dev, way->tun_flags |
+				     (way->kind == TAP ? IFF_TAP : IFF_TUN),
+				     way->hdr_len, ALL_OFFLOADS);
+		add_end(way->dev, way_fd[i], way->hdr_len, way->kind == TAP,
+			false);
+	}
+}
+
+static int open_macvtap(const struct way *way)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(way->dev));
+	fd = open_tun(path, way->dev, IFF_TAP, way->hdr_len, ALL_OFFLOADS);
+	add_end(way->dev, fd, way->hdr_len, true, false);
+	return fd;
+}
+
+static int open_packet(const struct way *way)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET };
+	int fd = socket(AF_PACKET, SOCK_RAW, 0), one = 1, size = 8 << 20;
+
+	must(fd >= 0, "packet socket");
+	addr.sll_ifindex = if_nametoindex(way->dev);
+	must(addr.sll_ifindex, way->dev);
+	if (way->hdr_len == 10)
+		must(!setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, 4),
+		     "PACKET_VNET_HDR");
+	else
+		must(!setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR_SZ,
+				 &way->hdr_len, 4), "PACKET_VNET_HDR_SZ");
+	must(!setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, 4), "sndbuf");
+	must(!bind(fd, (void *)&addr, sizeof(addr)), "bind a packet socket");
+	return fd;
+}
+
+static void open_ways(void)
+{
+	for (unsigned int i = 0; i < n_ways; i++) {
+		if (ways[i].kind == MACVTAP)
+			way_fd[i] = open_macvtap(&ways[i]);
+		else if (ways[i].kind > MACVTAP)
+			way_fd[i] = open_packet(&ways[i]);
+		way_ifindex[i] = if_nametoindex(ways[i].dev);
+	}
+}
+
+static void open_udp(const char *ns, bool gro)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6,
+		.sin6_port = htons(UDP_PORT + gro) };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int size = 32 << 20, one = 1;
+	char name[16];
+
+	must(fd >= 0, "UDP socket");
+	must(!setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, 4), "rcvbuf");
+	if (gro && setsockopt(fd, SOL_UDP, UDP_GRO, &one, 4))
+		printf("no UDP_GRO: %s\n", strerror(errno));
+	must(!bind(fd, (void *)&addr, sizeof(addr)), "bind a UDP socket");
+	snprintf(name, sizeof(name), "udp%s-%s", gro ? "-gro" : "", ns);
+	add_end(name, fd, 0, false, true);
+}
+
+static void enter(const char *ns)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", ns);
+	fd = open(path, O_RDONLY);
+	must(fd >= 0 && !setns(fd, CLONE_NEWNET), path);
+	close(fd);
+}
+
+/* ksoftirqd must not be put off by this program. */
+static void raise_ksoftirqd(void)
+{
+	must(!system("for p in /proc/[0-9]*; do read -r n <$p/comm; "
+		     "case $n in ksoftirqd/*|rcu_*) "
+		     "chrt -f -p 50 ${p#/proc/} || exit 1 ;; esac; done"),
+	     "chrt");
+}
+
+void net_setup(const char *script)
+{
+	static const char * const namespaces[] = { "N", "F", "M" };
+
+	open_taps();
+	must(!system(script), script);
+	for (int i = 0; i < 3; i++) {
+		enter(namespaces[i]);
+		counters_open(namespaces[i]);
+		if (i < 2) {
+			open_udp(namespaces[i], false);
+			open_udp(namespaces[i], true);
+		}
+	}
+	enter("N");
+	open_ways();
+	raise_ksoftirqd();
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	must(kmsg >= 0 && lseek(kmsg, 0, SEEK_END) >= 0, "/dev/kmsg");
+}
+
+/* Lines on the console that no input may lead to, WARN and worse panic. */
+unsigned int net_splats(void)
+{
+	unsigned int count = 0;
+	char line[8192];
+	ssize_t len;
+
+	while ((len = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[len] = 0;
+		if ((atoi(line) & 7) > 3)
+			continue;
+		printf("on the console: %s", line);
+		count++;
+	}
+	return count;
+}
+
+static int pieces(const struct input *in, struct iovec *iov)
+{
+	uint32_t at = 0;
+	int i, n = 0;
+
+	for (i = 0; i <= in->cuts; i++) {
+		uint32_t end = i < in->cuts ? in->cut[i] : in->len;
+
+		if (end > in->len)
+			end = in->len;
+		if (end <= at && n)
+			continue;
+		iov[n].iov_base = (void *)(in->buf + at);
+		iov[n++].iov_len = end - at;
+		at = end;
+	}
+	return n;
+}
+
+static long put_in(const struct input *in)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6,
+		.sll_addr = { 2, 0, 0, 0, 0, 1 } };
+	const struct way *way = &ways[in->way];
+	struct iovec iov[MAX_CUTS + 1];
+	struct msghdr msg = { .msg_iov = iov };
+	long ret;
+
+	msg.msg_iovlen = pieces(in, iov);
+	if (way->kind < PACKET_ETH) {
+		ret = writev(way_fd[in->way], iov, msg.msg_iovlen);
+	} else {
+		if (in->protocol) {
+			to.sll_ifindex = way_ifindex[in->way];
+			to.sll_protocol = htons(in->protocol);
+			msg.msg_name = &to;
+			msg.msg_namelen = sizeof(to);
+		}
+		ret = sendmsg(way_fd[in->way], &msg, MSG_DONTWAIT);
+	}
+	return ret < 0 ? -errno : ret;
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+static void same_ids(int ether, uint8_t *p, int len, int *first);
+
+static void same_eth(uint8_t *p, int len, int *first)
+{
+	int at = ETH_HLEN, ether;
+
+	for (; at <= len; at += 4) {
+		ether = get16(p + at - 2);
+		if (ether != ETH_P_8021Q && ether != ETH_P_8021AD) {
+			same_ids(ether, p + at, len - at, first);
+			return;
+		}
+	}
+}
+
+/* What follows an IP header: a tunnel, or an ICMP error that quotes. */
+static void same_inside(int type, uint8_t *p, int len, int *first)
+{
+	if (len < 16)
+		return;
+	switch (type) {
+	case IPPROTO_ICMPV6:
+		if (p[0] >= 128)
+			return;
+		p[2] = p[3] = 0;
+		same_ids(ETH_P_IPV6, p + 8, len - 8, first);
+		return;
+	case IPPROTO_ICMP:
+		p[2] = p[3] = 0;
+		same_ids(ETH_P_IP, p + 8, len - 8, first);
+		return;
+	case IPPROTO_GRE:
+		same_ids(get16(p + 2), p + 4, len - 4, first);
+		return;
+	case IPPROTO_UDP:
+		if (get16(p + 2) == VXLAN_PORT)
+			same_eth(p + 16, len - 16, first);
+		return;
+	case IPPROTO_IPIP:
+		same_ids(ETH_P_IP, p, len, first);
+		return;
+	case IPPROTO_IPV6:
+		same_ids(ETH_P_IPV6, p, len, first);
+		return;
+	}
+}
+
+static void same_v4(uint8_t *p, int len, int *first)
+{
+	int at = (p[0] & 15) * 4, id = get16(p + 4);
+
+	if (p[12] == 10 && !p[13]) {
+		if (*first < 0)
+			*first = id;
+		id -= *first;
+		p[4] = id >> 8;
+		p[5] = id;
+		p[10] = p[11] = 0;
+	}
+	if (at >= 20)
+		same_inside(p[9], p + at, len - at, first);
+}
+
+static void same_v6(uint8_t *p, int len, int *first)
+{
+	int at = 40, type = p[6];
+
+	for (; type == 0 || type == 60 || type == 43; at += 8 + 8 * p[at + 1]) {
+		if (at + 8 > len)
+			return;
+		type = p[at];
+	}
+	if (at + 8 > len)
+		return;
+	if (type == IPPROTO_FRAGMENT)
+		memset(p + at + 4, 0, 4);
+	else
+		same_inside(type, p + at, len - at, first);
+}
+
+/* The guest chooses the IDs of what it makes itself at random: keep what they
+ * add to the first one, and no IDs of IPv6 fragments.
+ */
+static void same_ids(int ether, uint8_t *p, int len, int *first)
+{
+	if (len >= 20 && ether == ETH_P_IP)
+		same_v4(p, len, first);
+	else if (len >= 40 && ether == ETH_P_IPV6)
+		same_v6(p, len, first);
+}
+
+static void print_frame(const struct end *end, const uint8_t *p, long len,
+			uint64_t hash, int gro)
+{
+	struct vnet v = { 0 };
+	long i, show = len < 100 ? len : 100;
+
+	printf("  %s: %ld bytes, %016llx", end->name, len - end->hdr_len,
+	       (unsigned long long)hash);
+	if (gro)
+		printf(", UDP_GRO %d", gro);
+	if (end->hdr_len) {
+		memcpy(&v, p, end->hdr_len);
+		printf(", flags %02x gso_type %02x hdr_len %u gso_size %u csum_start %u csum_offset %u",
+		       v.flags, v.gso_type, v.hdr_len, v.gso_size,
+		       v.csum_start, v.csum_offset);
+	}
+	printf("\n   ");
+	for (i = end->hdr_len; i < show; i++)
+		printf(" %02x", p[i]);
+	printf("%s\n", show < len ? " ..." : "");
+}
+
+static long take(const struct end *end, uint8_t *buf, size_t size, int *gro)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	char control[CMSG_SPACE(sizeof(int))];
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *cmsg;
+	long len;
+
+	*gro = 0;
+	if (!end->udp)
+		return read(end->fd, buf, size);
+	len = recvmsg(end->fd, &msg, 0);
+	cmsg = len < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+	if (cmsg && cmsg->cmsg_level == SOL_UDP && cmsg->cmsg_type == UDP_GRO)
+		memcpy(gro, CMSG_DATA(cmsg), sizeof(int));
+	return len;
+}
+
+static void read_end(struct end *end, struct outcome *out, bool verbose)
+{
+	static uint8_t buf[2 * MAX_INPUT];
+	int first = -1, gro, at;
+	uint64_t hash;
+	long len;
+
+	while ((len = take(end, buf, sizeof(buf), &gro)) >= 0) {
+		at = end->hdr_len;
+		if (end->eth)
+			same_eth(buf + at, len - at, &first);
+		else if (!end->udp && len > at)
+			same_ids(buf[at] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP,
+				 buf + at, len - at, &first);
+		hash = digest(gro, buf, len);
+		out->digest = mix(mix(out->digest, end - ends), hash);
+		out->frames++;
+		end->frames++;
+		if (verbose)
+			print_frame(end, buf, len, hash, gro);
+	}
+	if (errno == EAGAIN)
+		return;
+	out->digest = mix(out->digest, errno);
+	if (verbose)
+		printf("  %s: %s\n", end->name, strerror(errno));
+}
+
+static void read_ends(struct outcome *out, bool verbose)
+{
+	if (poll(polls, n_ends, 0) <= 0)
+		return;
+	for (unsigned int i = 0; i < n_ends; i++) {
+		if (polls[i].revents & (POLLIN | POLLERR))
+			read_end(&ends[i], out, verbose);
+	}
+}
+
+/* To read all counters takes ten times as long as the rest. */
+void net_run(const struct input *in, struct outcome *out, bool verbose)
+{
+	long ret;
+
+	if (verbose && !shown)
+		counters_delta(out, false);
+	shown = verbose;
+	ret = put_in(in);
+	*out = (struct outcome){ .digest = mix(in->n, ret), .ret = ret };
+	if (verbose) {
+		print_input(in);
+		printf("  = %ld %s\n", ret, ret < 0 ? strerror(-ret) : "");
+	}
+	results[in->way][ret < 0 && ret > -MAX_ERRNO ? -ret : 0]++;
+	read_ends(out, verbose);
+	out->digest = mix(out->digest, counters_of(way_ifindex[in->way]));
+	if (verbose || in->n % COUNT_EVERY == COUNT_EVERY - 1)
+		counters_delta(out, verbose);
+}
+
+void net_report(void)
+{
+	printf("ways in, and what the write said:\n");
+	for (unsigned int i = 0; i < n_ways; i++) {
+		printf("  %-20s ok %lu", ways[i].name, results[i][0]);
+		for (int e = 1; e < MAX_ERRNO; e++) {
+			if (results[i][e])
+				printf(", %s %lu", strerrorname_np(e),
+				       results[i][e]);
+		}
+		printf("\n");
+	}
+	printf("frames that came out:\n ");
+	for (unsigned int i = 0; i < n_ends; i++)
+		printf(" %s %llu", ends[i].name,
+		       (unsigned long long)ends[i].frames);
+	printf("\n");
+	counters_report();
+}
