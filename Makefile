@@ -23,6 +23,10 @@ test-uso: build ## guests with a device that segments, against this machine (KER
 check: prep ## all checks of the series, also those that take long (CHECKS="NAME...": only these)
 	@checks/run $(CHECKS)
 
+.PHONY: check-allmod
+check-allmod: prep ## every driver that names the feature compiles (allmodconfig, takes long)
+	@checks/run allmod
+
 .PHONY: prep
 prep: ## the trees: work/stock, work/base, work/series
 	@scripts/prep
