@@ -71,7 +71,7 @@ done
 	for k in {0..22}; do
 		dev=e2
 		((k > 6 || k == 5)) || dev=t$k
-		back $dev "$k"
+		back "$dev" "$k"
 	done
 } | ip -batch -
 
