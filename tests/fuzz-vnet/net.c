@@ -490,6 +490,7 @@ void net_run(const struct input *in, struct outcome *out, bool verbose)
 	if (verbose && !shown)
 		counters_delta(out, false);
 	shown = verbose;
+	read_strays();
 	ret = put_in(in);
 	*out = (struct outcome){ .digest = mix(in->n, ret), .ret = ret };
 	if (verbose) {
