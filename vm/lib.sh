@@ -107,7 +107,7 @@ qemu_arguments() {
 		args+=(-accel kvm -cpu host) ;;
 	*)
 		line+=" tsc=reliable tsc_early_khz=$(known tsc-khz tsc_khz)"
-		args+=(-accel tcg -cpu max) ;;
+		args+=(-accel "tcg${UDPGSO_TCG:+,$UDPGSO_TCG}" -cpu max) ;;
 	esac
 	args+=(-append "$line $append" "${extra[@]}")
 }

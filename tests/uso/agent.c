@@ -44,9 +44,14 @@ static int open_port(const char *name)
 static void wait_for_machine(int fd)
 {
 	struct pollfd pfd = { .fd = fd };
+	int i;
 
-	while (poll(&pfd, 1, 0) < 0 || pfd.revents & POLLHUP)
-		usleep(10000);
+	for (i = 0; i < 20000; i++) {
+		if (poll(&pfd, 1, 0) >= 0 && !(pfd.revents & POLLHUP))
+			return;
+		usleep(1000);
+	}
+	die("the machine does not come");
 }
 
 static int shell(const char *cmd, char *out, size_t size)
