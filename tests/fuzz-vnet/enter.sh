@@ -9,6 +9,8 @@ echo 1000000 >core/netdev_budget_usecs
 echo 900000 900000 900000 >ipv4/udp_mem
 echo 1000000 >ipv4/icmp_msgs_per_sec
 echo 1000000 >ipv4/icmp_msgs_burst
+# ICMP errors where there is no route
+echo 0 >ipv4/route/error_cost
 for n in N F M; do ip netns add $n; done
 cd /
 exec ip netns exec N "$@"

@@ -31,6 +31,7 @@ for ns in N F M; do
 		for d in default all; do
 			echo 1 >ipv6/conf/$d/addr_gen_mode; echo 0 >ipv6/conf/$d/accept_dad; echo 0 >ipv6/conf/$d/accept_ra
 			echo 1 >ipv6/conf/$d/forwarding; echo 0 >ipv4/conf/$d/rp_filter
+			echo 0 >ipv4/conf/$d/send_redirects
 		done
 		echo 1 >ipv4/ip_forward; echo 0 >ipv4/icmp_ratelimit; echo 0 >ipv6/icmp/ratelimit
 		echo 3600 >ipv4/ipfrag_time; echo 3600 >ipv6/ip6frag_time; echo 0 >ipv6/auto_flowlabels
@@ -39,7 +40,7 @@ for ns in N F M; do
 		for f in ipv4/icmp_msgs_per_sec ipv4/icmp_msgs_burst; do [ ! -e $f ] || echo 1000000 >$f; done'
 	ip netns exec $ns nft 'table ip6 quiet { chain out { type filter hook output priority 0;
 		icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit,
-			nd-neighbor-solicit, nd-neighbor-advert } drop; }; }'
+			nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } drop; }; }'
 done
 
 {
