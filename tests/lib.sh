@@ -64,6 +64,17 @@ verdict() {
 		"$TALLY" | tee "$LOGS/verdict"
 }
 
+# there KERNEL: the names on stdin, for base without the scripts that the series changes.
+there() {
+	local name
+	while read -r name; do
+		if [[ $1 == base && $name == *.sh ]] && ! cmp -s "$WORK/base/$NET/$name" "$WORK/series/$NET/$name"; then
+			continue
+		fi
+		echo "$name"
+	done
+}
+
 # listed VARIABLE...: what these list in the net selftests' Makefile of the series and not in that of base.
 listed() {
 	local kernel
@@ -71,7 +82,7 @@ listed() {
 		# shellcheck disable=SC2016 # make expands it
 		make -s --no-print-directory -C "$WORK/$kernel/$NET" OUTPUT="$SUITE/net" \
 			--eval "udpgso-list: ; @printf '%s\n' $(printf '$(%s) ' "$@")" udpgso-list |
-			LC_ALL=C sort >"$SUITE/$kernel.list"
+			there "$kernel" | LC_ALL=C sort >"$SUITE/$kernel.list"
 	done
 	comm -13 "$SUITE/base.list" "$SUITE/series.list"
 }
