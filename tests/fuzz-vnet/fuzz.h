@@ -84,9 +84,11 @@ struct outcome {
 
 void net_setup(const char *script);
 void net_run(const struct input *in, struct outcome *out, bool verbose);
+void net_finish(struct outcome *out);
 void net_report(void);
 unsigned int net_splats(void);
 int port_open(const char *name);
+uint64_t hook(const char *name);
 
 void die(const char *what) __attribute__((noreturn));
 

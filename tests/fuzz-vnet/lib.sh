@@ -14,14 +14,15 @@ make_program() {
 }
 
 # guest KERNEL FLAVOUR SECONDS RECORDS COMMAND...: in namespace N of a guest with one processor; what an input did goes
-# to the file RECORDS as it happens.
+# to the file RECORDS as it happens. For the self test: FUZZ_PANIC_AT=N and FUZZ_ALTER=N let something go wrong at input N.
 guest() {
 	local kernel=$1 flavour=$2 limit=$3 records=$4
 	shift 4
 	: >"$records"
 	"$TOP/vm/run" --kernel "$kernel" --flavour "$flavour" --root host --timeout "$limit" \
 		--qemu -chardev --qemu "file,id=record,path=$records" \
-		--qemu -device --qemu virtserialport,chardev=record,name=record -- exec "$HERE/enter.sh" "$*"
+		--qemu -device --qemu virtserialport,chardev=record,name=record -- \
+		exec env "FUZZ_PANIC_AT=${FUZZ_PANIC_AT-}" "FUZZ_ALTER=${FUZZ_ALTER-}" "$HERE/enter.sh" "$*"
 }
 
 # number FILE INDEX: of the input that a record is about.

@@ -73,8 +73,26 @@ static void report(int port, uint64_t n, const struct outcome *before)
 		die("record");
 }
 
+/* For the self test: the number of the input at which something goes wrong. */
+uint64_t hook(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? strtoull(value, NULL, 0) : UINT64_MAX;
+}
+
+static void panic(void)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY);
+
+	if (fd < 0 || write(fd, "c", 1) != 1)
+		die("sysrq-trigger");
+}
+
 static bool run_input(bool verbose, struct outcome *out)
 {
+	if (in.n == hook("FUZZ_PANIC_AT"))
+		panic();
 	net_run(&in, out, verbose);
 	inputs_digest = digest(inputs_digest, &in,
 			       offsetof(struct input, buf) + in.len);
@@ -122,6 +140,8 @@ static int run(uint64_t seed, uint64_t from, uint64_t to, unsigned int limit,
 		report(port, n, &out);
 		good = run_input(n >= show, &out);
 	}
+	net_finish(&out);
+	outcomes_digest = mix(outcomes_digest, out.digest);
 	report(port, good ? n : n - 1, &out);
 	summary(start);
 	net_report();
@@ -130,14 +150,21 @@ static int run(uint64_t seed, uint64_t from, uint64_t to, unsigned int limit,
 
 static int replay(const char *path)
 {
-	int fd = open(path, O_RDONLY);
-	struct outcome out;
+	int fd = open(path, O_RDONLY), port = port_open("record");
+	struct outcome out = { 0 };
 	bool good = true;
 
 	if (fd < 0)
 		die(path);
-	while (good && load_input(fd, &in))
+	while (good && load_input(fd, &in)) {
+		report(port, in.n, &out);
 		good = run_input(true, &out);
+	}
+	if (!done) {
+		errno = EINVAL;
+		die("no input in the file");
+	}
+	net_finish(&out);
 	summary(seconds() - 1);
 	net_report();
 	return !good;

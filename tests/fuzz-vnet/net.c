@@ -65,7 +65,7 @@ static struct pollfd polls[MAX_ENDS];
 static unsigned int n_ends;
 static int way_fd[64];
 static int way_ifindex[64];
-static bool shown;
+static bool shown, altering;
 static unsigned int strays;
 static int kmsg;
 static unsigned long results[64][MAX_ERRNO];
@@ -443,6 +443,10 @@ static void read_end(struct end *end, struct outcome *out, bool verbose)
 	long len;
 
 	while ((len = take(end, buf, sizeof(buf), &gro)) >= 0) {
+		if (len && altering) {
+			buf[len - 1] ^= 1;
+			altering = false;
+		}
 		at = end->hdr_len;
 		if (end->eth)
 			same_eth(buf + at, len - at, first);
@@ -491,17 +495,25 @@ void net_run(const struct input *in, struct outcome *out, bool verbose)
 		counters_delta(out, false);
 	shown = verbose;
 	read_strays();
+	if (verbose)
+		print_input(in);
 	ret = put_in(in);
 	*out = (struct outcome){ .digest = mix(in->n, ret), .ret = ret };
-	if (verbose) {
-		print_input(in);
+	if (verbose)
 		printf("  = %ld %s\n", ret, ret < 0 ? strerror(-ret) : "");
-	}
 	results[in->way][ret < 0 && ret > -MAX_ERRNO ? -ret : 0]++;
+	altering = in->n == hook("FUZZ_ALTER");
 	read_ends(out, verbose);
+	altering = false;
 	out->digest = mix(out->digest, counters_of(way_ifindex[in->way]));
 	if (verbose || in->n % COUNT_EVERY == COUNT_EVERY - 1)
 		counters_delta(out, verbose);
+}
+
+/* The counters of the inputs since they were read last. */
+void net_finish(struct outcome *out)
+{
+	counters_delta(out, false);
 }
 
 void net_report(void)
