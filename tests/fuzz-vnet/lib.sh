@@ -19,7 +19,9 @@ guest() {
 	local kernel=$1 flavour=$2 limit=$3 records=$4
 	shift 4
 	: >"$records"
+	# A busy host stops the guest for longer than the watchdogs wait by themselves.
 	"$TOP/vm/run" --kernel "$kernel" --flavour "$flavour" --root host --timeout "$limit" \
+		--append 'watchdog_thresh=60 workqueue.watchdog_thresh=120 rcupdate.rcu_cpu_stall_timeout=120' \
 		--qemu -chardev --qemu "file,id=record,path=$records" \
 		--qemu -device --qemu virtserialport,chardev=record,name=record -- \
 		exec env "FUZZ_PANIC_AT=${FUZZ_PANIC_AT-}" "FUZZ_ALTER=${FUZZ_ALTER-}" "$HERE/enter.sh" "$*"
