@@ -21,7 +21,7 @@ bench-check: ## measure, hold the series against bench/bounds and the committed 
 
 .PHONY: bench-time
 bench-time: prep ## segmentation in native time, stock and series in turn on user-mode Linux (PAIRS=N)
-	@PAIRS='$(PAIRS)' bench/time
+	@PAIRS=$(or $(PAIRS),30) bench/pairs
 
 .PHONY: profile
 profile: ## instructions by kernel function (CASE=gso-44x1452 FAMILY=4 KERNELS="stock series")

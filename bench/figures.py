@@ -113,7 +113,7 @@ class Figures:
         return figure and figure.row.get("copy")
 
     def time(self, case, family):
-        """The median ratio of bench/time."""
+        """The median ratio of bench/pairs."""
         return next(r["ratio"] for r in self.rows if (r["case"], r["family"]) == (case, family))
 
     def names(self):

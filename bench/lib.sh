@@ -9,6 +9,14 @@ MARKS=0x70000000	# where bench/send's marks lie; no other program has code there
 
 image() { echo "$WORK/build/$1/arch/x86/boot/bzImage"; }
 
+# tree KERNEL: the git tree that it is built of.
+tree() {
+	local id
+	id=$(git -C "$WORK/$1" rev-parse 'HEAD^{tree}')
+	[[ ! $(git -C "$WORK/$1" status --porcelain) ]] || id+=' and changes'
+	echo "$id"
+}
+
 # Without TCG, QEMU has no clock that counts instructions.
 need_counting() {
 	need gcc libc6-dev ethtool iproute2 nftables qemu-system-x86 busybox-static python3

@@ -5,18 +5,18 @@ import sys
 
 import figures
 
-COLOURS = {"stock": "#8c959f", "base": "#d4a017", "series": "#0969da"}
-DASHES = {"plain": 4, "gso": 1, "nocsum": 2, "nosg": 3, "device": 5}
+KERNELS = {"stock": ("#8c959f", 2), "base": ("#d4a017", 3), "series": ("#0969da", 1)}
+CURVES = {"plain": "#24292f", "gso": "#0969da", "nocsum": "#cf222e", "nosg": "#bf8700", "device": "#1a7f37"}
 HEAD = """
 set terminal svg size {width},{height} font "sans,12" background "#ffffff" noenhanced
 set output "{path}"
-set grid ytics lc rgb "#d0d7de"
+set grid {grid} lc rgb "#d0d7de"
 set border 3
 set tics nomirror
-set key {key}
-set ylabel "instructions a datagram (not cycles)"
+set key outside bottom center horizontal
 set multiplot layout 1,2
 """
+TITLE = 'set title "IPv{}, instructions a datagram (not cycles)"\nplot '
 
 
 def gnuplot(path, script, **head):
@@ -29,21 +29,28 @@ def gnuplot(path, script, **head):
 def block(name, rows):
     """A data block; a figure that is not there is NaN."""
     return "\n".join([f"${name} << EOD"] + [" ".join(
-        f'"{v}"' if isinstance(v, str) else f"{v:.1f}" if v else "NaN" for v in row)
+        f'"{v}"' if isinstance(v, str) else "NaN" if v is None else f"{v:.1f}" for v in row)
         for row in rows] + ["EOD", ""])
 
 
 def bars(fig, path):
-    rows = [row for row in fig.measured() if not row.truesize]
-    script = "set style data histogram\nset style fill solid\nset boxwidth 0.9\nset yrange [0:*]\n"
-    script += "set xtics rotate by 60 right\n"
+    """A group of bars a row, from the top down."""
+    rows = [row for row in fig.measured() if not row.truesize and row.name not in fig.left_out]
+    step = len(fig.kernels) + 1
+    script = f"set style fill solid\nset xrange [0:*]\nset xtics 2000\nset yrange [{-step * len(rows)}:1]\n"
+    script += "set ytics (%s) font ',10'\n" % ", ".join(f'"{row.label}" {-step * i - step / 2 + 1}' for i, row in enumerate(rows))
     for family in figures.FAMILIES:
-        script += block(f"v{family}", [[row.label] + [fig.each(k, row.name, family) for k in fig.kernels]
-                                       for row in rows])
-        script += f'set title "IPv{family}"\nplot ' + ", ".join(
-            f'$v{family} using {i + 2}{":xtic(1)" if i == 0 else ""} title "{k}" lc rgb "{COLOURS[k]}"'
-            for i, k in enumerate(fig.kernels)) + "\n"
-    gnuplot(path, script, width=260 + 50 * len(rows), height=640, key="top right")
+        plots = []
+        for n, kernel in enumerate(fig.kernels):
+            data = f"{kernel}_{family}"
+            script += block(data, [(-step * i - n, fig.each(kernel, row.name, family))
+                                   for i, row in enumerate(rows)])
+            plots.append(f'${data} using 2:1:(0):2:($1-0.45):($1+0.45) with boxxyerror '
+                         f'title "{kernel}" lc rgb "{KERNELS[kernel][0]}"')
+        left, right = (0.34, 0.65) if family == 4 else (0.67, 0.98)
+        script += f"set lmargin at screen {left}\nset rmargin at screen {right}\n"
+        script += TITLE.format(family) + ", ".join(plots) + "\nset format y ''\nunset ytics\n"
+    gnuplot(path, script, width=1240, height=160 + 12 * step * len(rows), grid="xtics")
 
 
 def lines(fig, path, curves, x, label):
@@ -59,10 +66,10 @@ def lines(fig, path, curves, x, label):
                     continue
                 data = f"{name}_{kernel}_{family}"
                 script += block(data, points)
-                plots.append(f'${data} with linespoints title "{name} {kernel}" lc rgb "{COLOURS[kernel]}" '
-                             f'dt {DASHES[name]} pt {DASHES[name]} ps 0.5')
-        script += f'set title "IPv{family}"\nplot ' + ", ".join(plots) + "\n"
-    gnuplot(path, script, width=1100, height=560, key="top right font ',9'")
+                plots.append(f'${data} with linespoints title "{name}, {kernel}" '
+                             f'lc rgb "{CURVES[name]}" dt {KERNELS[kernel][1]} pt 7 ps 0.3')
+        script += TITLE.format(family) + ", ".join(plots) + "\n"
+    gnuplot(path, script, width=1100, height=600, grid="ytics")
 
 
 def segments(fig, path):
