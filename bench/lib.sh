@@ -42,7 +42,7 @@ method() {
 	{
 		qemu-system-x86_64 --version
 		gcc --version
-		cat "$OUT/send" "$BENCH"/{guest,lib.sh,count.c} "$TOP"/vm/{run,lib.sh,init,guest}
+		cat "$OUT/send" "$BENCH"/{guest,devices,lib.sh,count.c} "$TOP"/vm/{run,lib.sh,init,guest}
 	} | sha256sum | cut -d ' ' -f 1
 }
 
@@ -50,9 +50,10 @@ method() {
 boot() {
 	local kernel=$1 list=$2 rounds=$3 runs=$4 p files=()
 	shift 4
+	for p in guest devices; do files+=(--file "$BENCH/$p:/bench/$p"); done
 	for p in ip tc nft; do files+=(--file "$(PATH=$PATH:/usr/sbin:/sbin command -v "$p"):/bench/$p"); done
 	"$TOP/vm/run" --kernel "$kernel" --root initramfs --icount --mem 512 --timeout 1800 \
-		--file "$OUT/send:/bench/send" --file "$BENCH/guest:/bench/guest" --file "$list:/bench/list" \
+		--file "$OUT/send:/bench/send" --file "$list:/bench/list" \
 		--file "$(PATH=$PATH:/usr/sbin:/sbin command -v ethtool):/sbin/ethtool" "${files[@]}" "$@" \
 		-- sh /bench/guest "$rounds" "$runs"
 }
