@@ -61,4 +61,4 @@ fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASA
 
 .PHONY: clean
 clean: ## what was built; the trees stay
-	@rm -rf work/build work/selftests work/prefix.good
+	@rm -rf work/build work/uml-* work/selftests work/prefix.good

@@ -92,6 +92,8 @@ def profiles(kernel, guest, counts, symbols):
 def show(family, groups):
     kernels = [g[0] for g in groups]
     found = [profiles(*g) for g in groups]
+    if not any(found):
+        sys.exit(f"error: {' and '.join(kernels)} cannot do this: no socket option, or no such feature of the device")
     for row in sorted({r for f in found for r, v in f if v == family}):
         there = [f[row, family] for f in found if (row, family) in f]
         if len(there) < len(found):
