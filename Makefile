@@ -9,7 +9,23 @@ help: ## this list
 
 .PHONY: demo
 demo: ## send with and without UDP_SEGMENT on each kernel, print the table
-	@bench/demo
+	@bench/all demo
+
+.PHONY: bench
+bench: ## measure all rows: tables and plots (SHORT=1: the rows that the tests measure)
+	@bench/all $(if $(SHORT),short,full)
+
+.PHONY: bench-check
+bench-check: ## measure, hold the series against bench/bounds and the committed figures (SHORT=1)
+	@bench/all --check $(if $(SHORT),short,full)
+
+.PHONY: bench-time
+bench-time: prep ## segmentation in native time, stock and series in turn on user-mode Linux (PAIRS=N)
+	@PAIRS=$(or $(PAIRS),30) bench/pairs
+
+.PHONY: profile
+profile: ## instructions by kernel function (CASE=gso-44x1452 FAMILY=4 KERNELS="stock series")
+	@bench/profile $(or $(CASE),gso-44x1452) $(or $(FAMILY),4) $(or $(KERNELS),stock series)
 
 .PHONY: test
 test: ## all tests (TESTS=TEXT: the jobs with TEXT in their names)
@@ -45,4 +61,4 @@ fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASA
 
 .PHONY: clean
 clean: ## what was built; the trees stay
-	@rm -rf work/build work/selftests work/prefix.good
+	@rm -rf work/build work/uml-* work/selftests work/prefix.good

@@ -1,86 +1,84 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Draws the figures as SVG: bars of instructions a datagram, IPv4 beside IPv6."""
-import html
+"""Draws the figures with gnuplot: bars of rows, and lines against segments and payload."""
+import subprocess
+import sys
 
 import figures
 
-LEFT, PANEL, GAP, TOP = 256, 400, 40, 84
-BAR, SPACE = 11, 12
-COLOURS = {"stock": ("#8c959f", "#768390"), "base": ("#d4a017", "#daaa3f"),
-           "series": ("#0969da", "#539bf5")}
-STYLE = """
-text { font: 12px sans-serif; fill: #1f2328 }
-.title { font-size: 15px; font-weight: bold } .value { font-size: 10px } .end { text-anchor: end }
-.middle { text-anchor: middle } .paper { fill: #ffffff } .grid { stroke: #d0d7de }
+KERNELS = {"stock": ("#8c959f", 2), "base": ("#d4a017", 3), "series": ("#0969da", 1)}
+CURVES = {"plain": "#24292f", "gso": "#0969da", "nocsum": "#cf222e", "nosg": "#bf8700", "device": "#1a7f37"}
+HEAD = """
+set terminal svg size {width},{height} font "sans,12" background "#ffffff" noenhanced
+set output "{path}"
+set grid {grid} lc rgb "#d0d7de"
+set border 3
+set tics nomirror
+set key outside bottom center horizontal
+set multiplot layout 1,2
 """
-DARK = "text { fill: #d1d7e0 } .paper { fill: #1c2128 } .grid { stroke: #444c56 }\n"
+TITLE = 'set title "IPv{}, instructions a datagram (not cycles)"\nplot '
 
 
-def style():
-    """Own paper, so that it reads on any page; dark where the reader's choice is known."""
-    light = STYLE + "".join(f".{k} {{ fill: {c[0]} }} " for k, c in COLOURS.items())
-    dark = DARK + "".join(f".{k} {{ fill: {c[1]} }} " for k, c in COLOURS.items())
-    return f"<style>{light}\n@media (prefers-color-scheme: dark) {{\n{dark}}}</style>"
+def gnuplot(path, script, **head):
+    script = HEAD.format(path=path, **head) + script + "unset multiplot\n"
+    done = subprocess.run(["gnuplot"], input=script, text=True, capture_output=True, check=False)
+    if done.returncode or done.stderr:
+        sys.exit(f"error: gnuplot: {done.stderr.strip()}")
 
 
-def text(x, y, words, kind=""):
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{html.escape(words)}</text>'
+def block(name, rows):
+    """A data block; a figure that is not there is NaN."""
+    return "\n".join([f"${name} << EOD"] + [" ".join(
+        f'"{v}"' if isinstance(v, str) else "NaN" if v is None else f"{v:.1f}" for v in row)
+        for row in rows] + ["EOD", ""])
 
 
-def rect(x, y, width, height, kind):
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{kind}"/>'
+def bars(fig, path):
+    """A group of bars a row, from the top down."""
+    rows = [row for row in fig.measured() if not row.truesize and row.name not in fig.left_out]
+    step = len(fig.kernels) + 1
+    script = f"set style fill solid\nset xrange [0:*]\nset xtics 2000\nset yrange [{-step * len(rows)}:1]\n"
+    script += "set ytics (%s) font ',10'\n" % ", ".join(f'"{row.label}" {-step * i - step / 2 + 1}' for i, row in enumerate(rows))
+    for family in figures.FAMILIES:
+        plots = []
+        for n, kernel in enumerate(fig.kernels):
+            data = f"{kernel}_{family}"
+            script += block(data, [(-step * i - n, fig.each(kernel, row.name, family))
+                                   for i, row in enumerate(rows)])
+            plots.append(f'${data} using 2:1:(0):2:($1-0.45):($1+0.45) with boxxyerror '
+                         f'title "{kernel}" lc rgb "{KERNELS[kernel][0]}"')
+        left, right = (0.34, 0.65) if family == 4 else (0.67, 0.98)
+        script += f"set lmargin at screen {left}\nset rmargin at screen {right}\n"
+        script += TITLE.format(family) + ", ".join(plots) + "\nset format y ''\nunset ytics\n"
+    gnuplot(path, script, width=1240, height=160 + 12 * step * len(rows), grid="xtics")
 
 
-def grid(x, bottom, scale, step, limit):
-    for value in range(0, limit + 1, step):
-        at = x + value * scale
-        yield f'<line x1="{at:.1f}" y1="{TOP}" x2="{at:.1f}" y2="{bottom}" class="grid"/>'
-        yield text(at, bottom + 16, str(value), "middle")
+def lines(fig, path, curves, x, label):
+    """curves: {name: rows}; x(row) places one."""
+    script = f"set logscale x 2\nset yrange [0:*]\nset xlabel \"{label}\"\n"
+    script += "set xtics (%s)\n" % ", ".join(map(str, sorted({x(r) for rows in curves.values() for r in rows})))
+    for family in figures.FAMILIES:
+        plots = []
+        for name, rows in curves.items():
+            for kernel in fig.kernels:
+                points = [(x(row), fig.each(kernel, row.name, family)) for row in rows]
+                if not any(y for _, y in points):
+                    continue
+                data = f"{name}_{kernel}_{family}"
+                script += block(data, points)
+                plots.append(f'${data} with linespoints title "{name}, {kernel}" '
+                             f'lc rgb "{CURVES[name]}" dt {KERNELS[kernel][1]} pt 7 ps 0.3')
+        script += TITLE.format(family) + ", ".join(plots) + "\n"
+    gnuplot(path, script, width=1100, height=600, grid="ytics")
 
 
-def bars(fig, case, family, x, y, scale):
-    for kernel in fig.kernels:
-        figure = fig.get(kernel, case.name, family)
-        if not figure:
-            continue
-        yield rect(x, y, figure.each * scale, BAR - 1, kernel)
-        yield text(x + figure.each * scale + 4, y + BAR - 2, f"{figure.each:.0f}", "value")
-        y += BAR
+def segments(fig, path):
+    rows = [row for row in fig.measured() if row.size == 1452]
+    curves = {g: [r for r in rows if r.group == g] for g in ("gso", "nocsum", "nosg", "device")}
+    lines(fig, path, curves, lambda row: row.count, "datagrams of 1452 bytes in a send")
 
 
-def height(fig, case):
-    """Of a group: as many bars as kernels that can do it."""
-    return BAR * max(sum(bool(fig.get(k, case.name, f)) for k in fig.kernels)
-                     for f in figures.FAMILIES) + SPACE
-
-
-def draw(fig):
-    top = max((f.each for f in fig.index.values()), default=1)
-    step = 500 if top > 1500 else 250
-    limit = -(-int(top * 1.08) // step) * step
-    scale = PANEL / limit
-    cases = [c for c in figures.cases() if height(fig, c) > SPACE]
-    bottom = TOP + sum(height(fig, c) for c in cases) + SPACE // 2
-    width, tall = LEFT + 2 * PANEL + GAP + 30, bottom + 52
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {tall}" '
-           f'width="{width}" height="{tall}" role="img">',
-           "<!-- SPDX-License-Identifier: GPL-2.0 -->",
-           "<title>Instructions a datagram costs its sender</title>", style(),
-           rect(0, 0, width, tall, "paper"),
-           text(16, 26, "What a datagram costs its sender: instructions (not cycles), less is better",
-                "title")]
-    for i, kernel in enumerate(fig.kernels):
-        out += [rect(16 + 90 * i, 42, 12, 12, kernel), text(34 + 90 * i, 52, kernel)]
-    for i, family in enumerate(figures.FAMILIES):
-        x = LEFT + i * (PANEL + GAP)
-        out.append(text(x + PANEL / 2, TOP - 8, f"IPv{family}", "middle"))
-        out += grid(x, bottom, scale, step, limit)
-        out.append(text(x + PANEL / 2, bottom + 38, "instructions a datagram", "middle"))
-        y = TOP + SPACE
-        for case in cases:
-            out += bars(fig, case, family, x, y, scale)
-            if i == 0:
-                out.append(text(LEFT - 10, y + (height(fig, case) - SPACE) / 2 + 4,
-                                case.label, "end"))
-            y += height(fig, case)
-    return "\n".join(out + ["</svg>", ""])
+def payload(fig, path):
+    rows = [row for row in fig.measured() if row.count == 4 or row.group == "plain"]
+    curves = {g: [r for r in rows if r.group == g] for g in ("plain", "gso", "nocsum", "device")}
+    lines(fig, path, curves, lambda row: row.size, "payload of a datagram, bytes; 4 in a send but for plain")

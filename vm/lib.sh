@@ -88,7 +88,7 @@ qemu_arguments() {
 	if [[ $shell ]]; then
 		args+=(-chardev stdio,id=tty,signal=off -device virtconsole,chardev=tty)
 	else
-		args+=(-chardev file,id=output,path=/proc/self/fd/1
+		args+=(-chardev "file,id=output,path=$tmp/output"
 			-device virtserialport,chardev=output,name=output)
 	fi
 	if [[ $root == host ]]; then
@@ -112,18 +112,21 @@ qemu_arguments() {
 	args+=(-append "$line $append" "${extra[@]}")
 }
 
-# QEMU's output goes through cat: QEMU makes its stdout non-blocking, which
-# would hold for whoever shares ours.  It dies with this script, whatever ends that.
+# The guest's output goes to a file, which tail follows: what a pipe has no room for, because
+# its reader is slow, is lost when QEMU ends.  QEMU dies with this script, whatever ends that, and
+# tail with QEMU.
 start_qemu() {
 	local qemu_cmd=(qemu-system-x86_64 "${args[@]}")
 	if [[ $shell ]]; then
 		setpriv --pdeathsig TERM "${qemu_cmd[@]}" <&0 2>"$tmp/qemu" &
 	else
+		: >"$tmp/output"
 		setpriv --pdeathsig TERM timeout -k 5 "$limit" "${qemu_cmd[@]}" \
-			</dev/null 2>"$tmp/qemu" > >(exec cat) &
+			</dev/null 2>"$tmp/qemu" >/dev/null &
 	fi
 	# shellcheck disable=SC2034 # vm/run waits for it
 	qemu=$!
+	[[ $shell ]] || tail -c +1 -s 0.1 -f --pid="$qemu" "$tmp/output" &
 }
 
 # judge: what happened, from QEMU's status, the result and the console.

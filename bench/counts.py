@@ -1,0 +1,144 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: GPL-2.0
+"""Instructions by kernel function, from what the plugin bench/count.c writes.
+
+bench/counts.py show FAMILY KERNEL GUEST COUNTS MAP [KERNEL GUEST COUNTS MAP]
+	a table for each row; with two kernels both, and the difference
+bench/counts.py add JSON KERNEL GUEST COUNTS MAP
+	adds to the rows in JSON: "copy", instructions a datagram that copy from user space;
+	"slab", "frag" and "page", calls a datagram of these allocators
+
+GUEST is the output of bench/guest in one round, MAP the kernel's System.map.
+"""
+import bisect
+import collections
+import json
+import re
+import sys
+
+import figures
+
+PROGRAM = "(program)"
+COPY = "rep_movs_alternative"
+ALLOCATORS = {"slab": r"(__kmalloc|kmem_cache_alloc)\w*_noprof",
+              "frag": r"__page_frag_alloc_align",
+              "page": r"(__alloc_pages|alloc_pages_bulk)_noprof"}
+
+
+class Symbols:
+    def __init__(self, path):
+        with open(path, encoding="ascii") as f:
+            rows = sorted((int(a, 16), n) for a, t, n in map(str.split, f) if t in "tTwW")
+        self.starts, self.names = [r[0] for r in rows], [r[1] for r in rows]
+
+    def name(self, address):
+        """The function, and whether it begins there."""
+        if address < 1 << 63:
+            return PROGRAM, False
+        i = bisect.bisect_right(self.starts, address) - 1
+        return self.names[i], self.starts[i] == address
+
+
+class Profile:
+    """instructions and calls: by function, a datagram."""
+
+    def __init__(self, result, counts, symbols):
+        instructions, calls = collections.Counter(), collections.Counter()
+        for address, count in counts:
+            name, begins = symbols.name(address)
+            instructions[name] += count
+            calls[name] += count if begins else 0
+        each = result["datagrams"]
+        self.clock = result["ns"] / each
+        self.instructions = {n: c / each for n, c in instructions.items()}
+        self.calls = {n: c / each for n, c in calls.items() if c}
+
+    def total(self):
+        return sum(self.instructions.values())
+
+
+def rows_of(path):
+    """(address, count) pairs of each row."""
+    rows = []
+    with open(path, encoding="ascii") as f:
+        for line in f:
+            address, count = line.split()
+            if address == "row":
+                rows.append([])
+            else:
+                rows[-1].append((int(address, 16), int(count)))
+    return rows
+
+
+def profiles(kernel, guest, counts, symbols):
+    """{(row, family): Profile}, less what the kernel cannot do."""
+    symbols, rows, results = Symbols(symbols), rows_of(counts), []
+    with open(guest, encoding="utf-8") as f:
+        for line in f.read().splitlines()[1:]:
+            row, family, result = line.split(" ", 2)
+            if result not in figures.MISSING:
+                results.append((row, int(family), json.loads(result)))
+    if len(results) != len(rows):
+        sys.exit(f"error: {kernel}: {len(results)} rows measured, {len(rows)} counted")
+    found = {(row, family): Profile(result, counted, symbols)
+             for (row, family, result), counted in zip(results, rows)}
+    for (row, family), profile in found.items():
+        if abs(profile.total() / profile.clock - 1) > 0.005:
+            sys.exit(f"error: {kernel}: {row}, IPv{family}: {profile.total():.1f} instructions counted, "
+                     f"{profile.clock:.1f} by the guest's clock")
+    return found
+
+
+def show(family, groups):
+    kernels = [g[0] for g in groups]
+    found = [profiles(*g) for g in groups]
+    if not any(found):
+        sys.exit(f"error: {' and '.join(kernels)} cannot do this: no socket option, or no such feature of the device")
+    for row in sorted({r for f in found for r, v in f if v == family}):
+        there = [f[row, family] for f in found if (row, family) in f]
+        if len(there) < len(found):
+            print(f"{row}, IPv{family}: not on each kernel")
+            continue
+        print(f"{row}, IPv{family}, instructions a datagram: "
+              + ", ".join(f"{k} {p.total():.1f}" for k, p in zip(kernels, there)))
+        two = len(there) == 2
+        print(f"{'function':40}" + "".join(f"{k:>10}{'calls':>8}" for k in kernels)
+              + (f"{'more':>10}" if two else ""))
+        table = []
+        for name in set().union(*(p.instructions for p in there)):
+            values = [p.instructions.get(name, 0) for p in there]
+            table.append((values[0] - values[1] if two else -values[0], name, values))
+        for more, name, values in sorted(table):
+            if max(values) < 0.05 or two and abs(more) < 0.005:
+                continue
+            print(f"{name:40}" + "".join(f"{v:10.2f}{p.calls.get(name, 0):8.3f}"
+                                         for v, p in zip(values, there))
+                  + (f"{-more:10.2f}" if two else ""))
+
+
+def add(path, *group):
+    fig = figures.Figures([path])
+    for (row, family), profile in profiles(*group).items():
+        figure = fig.get(group[0], row, family)
+        if not figure:
+            continue
+        figure.row["copy"] = round(profile.instructions.get(COPY, 0), 2)
+        for kind, pattern in ALLOCATORS.items():
+            figure.row[kind] = round(sum(c for n, c in profile.calls.items()
+                                         if re.fullmatch(pattern, n)), 3)
+    with open(path, "w", encoding="utf-8") as f:
+        fig.dump(f)
+
+
+def main():
+    what, args = sys.argv[1:2], sys.argv[2:]
+    if what == ["show"] and len(args) in (5, 9):
+        show(int(args[0]), [args[i:i + 4] for i in range(1, len(args), 4)])
+    elif what == ["add"] and len(args) == 5:
+        add(*args)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

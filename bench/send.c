@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sends bursts of datagrams and prints the least instructions that one of
+ * several equal runs took, as JSON. What the datagrams lead to happens in the
+ * same process (receiving, reading a tun device, completions), so that on one
+ * processor nothing else runs in between.
+ *
+ *	send [-4|-6] -D ADDR -s BURST -d SIZE|-S SIZE [OPTION]...
+ *	-d SIZE		one call a datagram	-m	one sendmmsg() for all
+ *	-S SIZE		UDP_SEGMENT		-z	MSG_ZEROCOPY
+ *	-I BYTES	pieces of an iovec	-M BYTES  MSG_MORE for each piece
+ *	-R here|NETNS	receives there		-G	with UDP_GRO
+ *	-T DEVICE	reads that tun device	-V	in packets with a virtio header
+ *	-H		prints the truesize that one held burst is charged, no instructions
+ *	-w N, -n N, -r N  bursts to warm up with, bursts of a run, runs
+ *
+ * Status 4: the kernel has no such socket option.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <error.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/errqueue.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/sock_diag.h>
+#include <linux/udp.h>
+
+#define PORT		8000
+#define UNSUPPORTED	4
+#define PIECES_MAX	1024	/* of an iovec, messages of sendmmsg() */
+#define VNET_HDR_LEN	10
+#define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6)
+
+static int family = AF_INET;
+static const char *dest, *tun, *receiver;
+static unsigned long burst, size, piece, warm, bursts = 1, runs = 1;
+static bool gso, gro, many, more, zerocopy, vnet, held;
+
+static char buffer[1 << 16];
+static struct iovec iov[PIECES_MAX];
+static struct mmsghdr messages[PIECES_MAX];
+static unsigned long message, pieces, calls;
+static int tx, rx = -1;
+
+/* bench/count.c sees these run. */
+#define MARK __attribute__((noinline, noclone, section(".mark")))
+
+MARK void mark_begin(void)
+{
+	asm volatile("" ::: "memory");
+}
+
+MARK void mark_end(void)
+{
+	asm volatile("" ::: "memory");
+}
+
+MARK void mark_done(void)
+{
+	asm volatile("" ::: "memory");
+}
+
+static void set(int fd, int level, int name, const char *what, int val)
+{
+	if (!setsockopt(fd, level, name, &val, sizeof(val)))
+		return;
+	error(errno == ENOPROTOOPT ? UNSUPPORTED : 1, errno, "%s", what);
+}
+
+static int udp_socket(void)
+{
+	int fd = socket(family, SOCK_DGRAM, 0);
+
+	if (fd < 0)
+		error(1, errno, "socket");
+	set(fd, SOL_SOCKET, SO_RCVBUFFORCE, "SO_RCVBUFFORCE", 16 << 20);
+	set(fd, SOL_SOCKET, SO_SNDBUFFORCE, "SO_SNDBUFFORCE", 4 << 20);
+	return fd;
+}
+
+static void enter(const char *path, int ns)
+{
+	if (ns < 0 || setns(ns, CLONE_NEWNET))
+		error(1, errno, "%s", path);
+	close(ns);
+}
+
+/* The socket stays in its namespace. */
+static int open_receiver(const struct sockaddr *addr, socklen_t len)
+{
+	int here = open("/proc/self/ns/net", O_RDONLY);
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", receiver);
+	if (strcmp(receiver, "here"))
+		enter(path, open(path, O_RDONLY));
+	fd = udp_socket();
+	if (gro)
+		set(fd, IPPROTO_UDP, UDP_GRO, "UDP_GRO", 1);
+	if (bind(fd, addr, len))
+		error(1, errno, "bind");
+	enter("here", here);
+	return fd;
+}
+
+static int open_tun(void)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+
+	ifr.ifr_flags |= vnet ? IFF_VNET_HDR : 0;
+	strncpy(ifr.ifr_name, tun, IFNAMSIZ - 1);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
+		error(1, errno, "%s", tun);
+	/* A kernel without UDP segmentation refuses the two bits. */
+	if (vnet && ioctl(fd, TUNSETOFFLOAD, OFFLOADS))
+		error(UNSUPPORTED, errno, "TUNSETOFFLOAD");
+	return fd;
+}
+
+static void open_sockets(void)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	bool is6 = family == AF_INET6;
+	struct sockaddr *addr = is6 ? (void *)&v6 : (void *)&v4;
+	socklen_t len = is6 ? sizeof(v6) : sizeof(v4);
+
+	if (!dest || inet_pton(family, dest,
+			       is6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr) != 1)
+		error(1, 0, "no address: -D");
+	tx = udp_socket();
+	if (gso)
+		set(tx, IPPROTO_UDP, UDP_SEGMENT, "UDP_SEGMENT", size);
+	if (zerocopy)
+		set(tx, SOL_SOCKET, SO_ZEROCOPY, "SO_ZEROCOPY", 1);
+	if (receiver)
+		rx = open_receiver(addr, len);
+	if (tun)
+		rx = open_tun();
+	if (connect(tx, addr, len))
+		error(1, errno, "connect");
+}
+
+/* All messages send the same bytes. */
+static void prepare(void)
+{
+	unsigned long i;
+
+	message = gso ? burst : size;
+	if (!size || !burst || burst % size || message > sizeof(buffer) ||
+	    burst / message > PIECES_MAX)
+		error(1, 0, "-s, -S or -d do not go together");
+	if (!piece)
+		piece = message;
+	pieces = (message + piece - 1) / piece;
+	if (pieces > PIECES_MAX)
+		error(1, 0, "too many pieces");
+	for (i = 0; i < pieces; i++) {
+		iov[i].iov_base = buffer + i * piece;
+		iov[i].iov_len = i < pieces - 1 ? piece : message - i * piece;
+	}
+	for (i = 0; i < burst / message; i++) {
+		messages[i].msg_hdr.msg_iov = iov;
+		messages[i].msg_hdr.msg_iovlen = pieces;
+	}
+}
+
+static void check(ssize_t n, unsigned long wanted, const char *call)
+{
+	if (n != (ssize_t)wanted)
+		error(1, errno, "%s: %zd, not %lu", call, n, wanted);
+	calls++;
+}
+
+static void send_message(int flags)
+{
+	unsigned long i;
+
+	if (pieces == 1) {
+		check(send(tx, buffer, message, flags), message, "send");
+	} else if (!more) {
+		check(sendmsg(tx, &messages[0].msg_hdr, flags), message, "sendmsg");
+	} else {
+		for (i = 0; i < pieces; i++)
+			check(send(tx, iov[i].iov_base, iov[i].iov_len,
+				   flags | (i < pieces - 1 ? MSG_MORE : 0)),
+			      iov[i].iov_len, "send");
+	}
+}
+
+static void read_completions(unsigned long sent)
+{
+	char control[CMSG_SPACE(sizeof(struct sock_extended_err)) + 128];
+	struct msghdr msg = { .msg_control = control };
+	struct sock_extended_err err;
+
+	while (sent) {
+		msg.msg_controllen = sizeof(control);
+		if (recvmsg(tx, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			error(1, errno, "%lu completions are missing", sent);
+		memcpy(&err, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(err));
+		if (err.ee_code & SO_EE_CODE_ZEROCOPY_COPIED)
+			error(1, 0, "zerocopy has copied");
+		sent -= err.ee_data - err.ee_info + 1;
+		calls++;
+	}
+}
+
+static void drain(void)
+{
+	unsigned long header = 0, got;
+	ssize_t n;
+
+	if (tun)
+		header = (family == AF_INET6 ? 48 : 28) + (vnet ? VNET_HDR_LEN : 0);
+	for (got = 0; got < burst; got += n - header) {
+		n = tun ? read(rx, buffer, sizeof(buffer)) :
+			  recv(rx, buffer, sizeof(buffer), MSG_DONTWAIT);
+		if (n <= (ssize_t)header)
+			error(1, errno, "%lu of %lu bytes arrived", got, burst);
+		calls++;
+	}
+}
+
+static void transfer(void)
+{
+	unsigned long i, n = burst / message, before = calls;
+	int flags = zerocopy ? MSG_ZEROCOPY : 0;
+
+	if (many)
+		check(sendmmsg(tx, messages, n, flags), n, "sendmmsg");
+	else
+		for (i = 0; i < n; i++)
+			send_message(flags);
+	if (zerocopy)
+		read_completions(calls - before);
+	if (rx >= 0)
+		drain();
+}
+
+static unsigned long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void print(const char *what, unsigned long long value)
+{
+	printf("{\"calls\": %lu, \"datagrams\": %lu, \"bytes\": %lu, \"%s\": %llu}\n",
+	       calls, bursts * (burst / size), bursts * burst, what, value);
+}
+
+static unsigned int charged(void)
+{
+	unsigned int info[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(tx, SOL_SOCKET, SO_MEMINFO, info, &len))
+		error(1, errno, "SO_MEMINFO");
+	return info[SK_MEMINFO_WMEM_ALLOC];
+}
+
+/* One datagram takes what the queue lets pass; the ones behind it stay. */
+static void hold(void)
+{
+	if (send(tx, buffer, size, 0) < 0)
+		error(1, errno, "send");
+	if (charged())
+		error(1, 0, "the queue held the first datagram");
+	bursts = 1;
+	transfer();
+	print("truesize", charged());
+}
+
+static void count(void)
+{
+	unsigned long long ns, least = ULLONG_MAX;
+	unsigned long i;
+
+	for (i = 0; i < warm; i++)
+		transfer();
+	while (runs--) {
+		calls = 0;
+		ns = now();
+		mark_begin();
+		for (i = 0; i < bursts; i++)
+			transfer();
+		mark_end();
+		ns = now() - ns;
+		if (ns < least)
+			least = ns;
+	}
+	mark_done();
+	print("ns", least);
+}
+
+int main(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "46D:GHI:M:R:S:T:Vd:mn:r:s:w:z")) != -1) {
+		switch (c) {
+		case '4': case '6': family = c == '6' ? AF_INET6 : AF_INET; break;
+		case 'D': dest = optarg; break;
+		case 'G': gro = true; break;
+		case 'H': held = true; break;
+		case 'M': more = true; /* fall through */
+		case 'I': piece = strtoul(optarg, NULL, 0); break;
+		case 'R': receiver = optarg; break;
+		case 'S': gso = true; /* fall through */
+		case 'd': size = strtoul(optarg, NULL, 0); break;
+		case 'T': tun = optarg; break;
+		case 'V': vnet = true; break;
+		case 'm': many = true; break;
+		case 'n': bursts = strtoul(optarg, NULL, 0); break;
+		case 'r': runs = strtoul(optarg, NULL, 0); break;
+		case 's': burst = strtoul(optarg, NULL, 0); break;
+		case 'w': warm = strtoul(optarg, NULL, 0); break;
+		case 'z': zerocopy = true; break;
+		default: return 2;
+		}
+	}
+	prepare();
+	open_sockets();
+	if (held)
+		hold();
+	else
+		count();
+	return 0;
+}
