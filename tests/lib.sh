@@ -48,7 +48,7 @@ must() {
 	set -e
 	if ((rc)); then
 		echo "FAIL $name: status $rc"
-		echo 0 1 0 >>"$TALLY"
+		printf '%s\n' '0 1 0' "FAIL $name: status $rc" >>"$TALLY"
 		verdict
 		exit 1
 	fi
@@ -57,10 +57,12 @@ must() {
 	echo 1 0 0 >>"$TALLY"
 }
 
-# verdict: the last line, and the status.
+# verdict: what failed once more, up to 20 of them, the last line, and the status.
 verdict() {
-	awk '{ p += $1; f += $2; s += $3 }
-		END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' \
+	awk '/^FAIL / { if (++n <= 20) print; next }
+		{ p += $1; f += $2; s += $3 }
+		END { if (n > 20) printf "and %d more\n", n - 20
+			printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' \
 		"$TALLY" | tee "$LOGS/verdict"
 }
 
@@ -104,9 +106,12 @@ build_selftests() {
 }
 
 # guest KERNEL COMMAND: in that kernel's guest, beside the selftests; the output is the record.
+# Order holds on one CPU alone, a race needs two.
 guest() {
+	local cpus=1
+	[[ $2 != *wakeup.sh ]] || cpus=2
 	cd "$SUITE/net" || return
-	"$TOP/vm/run" --kernel "$1" --root host --timeout "${GUEST_TIMEOUT:-900}" -- "$2"
+	"$TOP/vm/run" --kernel "$1" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" -- "$2"
 }
 
 # A splat on KUnit's console is a failure, as it is in a guest.
