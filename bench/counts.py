@@ -76,7 +76,7 @@ def profiles(kernel, guest, counts, symbols):
     with open(guest, encoding="utf-8") as f:
         for line in f.read().splitlines()[1:]:
             row, family, result = line.split(" ", 2)
-            if result not in figures.MISSING:
+            if result != figures.UNSUPPORTED:
                 results.append((row, int(family), json.loads(result)))
     if len(results) != len(rows):
         sys.exit(f"error: {kernel}: {len(results)} rows measured, {len(rows)} counted")

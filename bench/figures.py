@@ -19,7 +19,7 @@ RESULTS = os.path.join(BENCH, "results", "bench.json")
 PAYLOAD_MAX = 65507
 UNIT = ("instructions of the guest, kernel and program; not cycles. "
         "Rates are at 10^9 instructions a second.")
-MISSING = {"unsupported": "unsupported", "left out": "left_out"}
+UNSUPPORTED = "unsupported"
 
 
 def lines(name):
@@ -98,7 +98,6 @@ class Figures:
             self.rows += data["rows"]
         self.index = {(r["kernel"], r["case"], r["family"]): Figure(r)
                       for r in self.rows if "ns" in r or "truesize" in r}
-        self.left_out = {r["case"] for r in self.rows if "left_out" in r}
 
     def get(self, kernel, case, family):
         return self.index.get((kernel, case, family))
@@ -161,7 +160,7 @@ def from_guest(name, kernel, meta, output):
     for row, family in wanted:
         runs = results[row, family]
         figures.rows.append({"kernel": kernel, "case": row, "family": family} | (
-            {MISSING[runs[0]]: True} if runs[0] in MISSING else least(runs)))
+            {UNSUPPORTED: True} if runs[0] == UNSUPPORTED else least(runs)))
     return figures
 
 
