@@ -277,13 +277,15 @@ static unsigned int charged(void)
 	return info[SK_MEMINFO_WMEM_ALLOC];
 }
 
-/* One datagram takes what the queue lets pass; the ones behind it stay. */
+/* One datagram takes what the queue lets pass; the ones behind it stay. Status 5:
+ * a packet of somebody else, an MLD report for instance, has taken it before.
+ */
 static void hold(void)
 {
 	if (send(tx, buffer, size, 0) < 0)
 		error(1, errno, "send");
 	if (charged())
-		error(1, 0, "the queue held the first datagram");
+		error(5, 0, "the queue held the first datagram");
 	bursts = 1;
 	transfer();
 	print("truesize", charged());
