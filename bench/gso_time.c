@@ -141,7 +141,9 @@ static struct sk_buff *gso_time_packet(struct kunit *test, struct gso_time *t,
 	return skb;
 }
 
-/* As dev_queue_xmit() and a driver that sends at once: how many were freed. */
+/* As dev_queue_xmit(), and a driver whose device has sent all at once: how many
+ * were freed.
+ */
 static unsigned int gso_time_send(struct sk_buff *skb,
 				  netdev_features_t features)
 {
@@ -157,7 +159,7 @@ static unsigned int gso_time_send(struct sk_buff *skb,
 		skb = segs;
 		segs = skb->next;
 		skb_mark_not_on_list(skb);
-		dev_consume_skb_any(skb);
+		napi_consume_skb(skb, 1);
 		n++;
 	}
 	return n;
