@@ -38,7 +38,7 @@ class Row:
         self.name = f"{group}-{payload}" if single else f"{group}-{count}x{payload}"
         self.label = label + (f", {payload} bytes" if single else f", {count} x {payload}")
         self.plain = f"plain-{payload}"
-        self.truesize = "-H" in options
+        self.held = "-H" in options or "-P" in options
 
 
 def table():
@@ -76,7 +76,8 @@ class Figure:
 
     def __init__(self, row):
         self.row = row
-        self.truesize = row["truesize"] / row["datagrams"] if "truesize" in row else None
+        held = row.get("truesize", row.get("memory"))
+        self.held = None if held is None else held / row["datagrams"]
         self.each = row["ns"] / row["datagrams"] if "ns" in row else None
         if self.each:
             seconds = row["ns"] / 1e9
@@ -97,7 +98,7 @@ class Figures:
             self.kernels.update(data["kernels"])
             self.rows += data["rows"]
         self.index = {(r["kernel"], r["case"], r["family"]): Figure(r)
-                      for r in self.rows if "ns" in r or "truesize" in r}
+                      for r in self.rows if {"ns", "truesize", "memory"} & r.keys()}
 
     def get(self, kernel, case, family):
         return self.index.get((kernel, case, family))
@@ -134,7 +135,7 @@ class Figures:
 
 def least(results):
     """The one that nothing interrupted: the other ones hold a tick of the timer or a worker."""
-    row = min((json.loads(r) for r in results), key=lambda r: r.get("ns", 0))
+    row = min((json.loads(r) for r in results), key=lambda r: r.get("ns", r.get("memory", 0)))
     row["rounds"] = len(results)
     return row
 

@@ -35,7 +35,7 @@ def block(name, rows):
 
 def bars(fig, path):
     """A group of bars a row, from the top down."""
-    rows = [row for row in fig.measured() if not row.truesize]
+    rows = [row for row in fig.measured() if not row.held]
     step = len(fig.kernels) + 1
     script = f"set style fill solid\nset xrange [0:*]\nset xtics 2000\nset yrange [{-step * len(rows)}:1]\n"
     script += "set ytics (%s) font ',10'\n" % ", ".join(f'"{row.label}" {-step * i - step / 2 + 1}' for i, row in enumerate(rows))

@@ -11,6 +11,7 @@
  *	-R here|NETNS	receives there		-G	with UDP_GRO
  *	-T DEVICE	reads that tun device	-V	in packets with a virtio header
  *	-H		prints the truesize that one held burst is charged, no instructions
+ *	-P		prints the memory that held bursts occupy, no instructions
  *	-w N, -n N, -r N  bursts to warm up with, bursts of a run, runs
  *
  * Status 4: the kernel has no such socket option.
@@ -42,12 +43,13 @@
 #define UNSUPPORTED	4
 #define PIECES_MAX	1024	/* of an iovec, messages of sendmmsg() */
 #define VNET_HDR_LEN	10
+#define HELD_BURSTS	64	/* so that half-filled slabs do not matter */
 #define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6)
 
 static int family = AF_INET;
 static const char *dest, *tun, *receiver;
 static unsigned long burst, size, piece, warm, bursts = 1, runs = 1;
-static bool gso, gro, many, more, zerocopy, vnet, held;
+static bool gso, gro, many, more, zerocopy, vnet, held, occupied;
 
 static char buffer[1 << 16];
 static struct iovec iov[PIECES_MAX];
@@ -277,18 +279,46 @@ static unsigned int charged(void)
 	return info[SK_MEMINFO_WMEM_ALLOC];
 }
 
+/* What no allocator of pages holds is not used: free pages and those of each CPU's lists. */
+static long free_memory(void)
+{
+	long pages = 0, n;
+	char line[256];
+	FILE *f;
+
+	f = fopen("/proc/sys/vm/stat_refresh", "w");
+	if (!f || fputs("1", f) < 0 || fclose(f))
+		error(1, errno, "stat_refresh");
+	f = fopen("/proc/zoneinfo", "r");
+	if (!f)
+		error(1, errno, "zoneinfo");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " pages free %ld", &n) == 1 || sscanf(line, " count: %ld", &n) == 1)
+			pages += n;
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
 /* One datagram takes what the queue lets pass; the ones behind it stay. Status 5:
  * a packet of somebody else, an MLD report for instance, has taken it before.
  */
 static void hold(void)
 {
+	unsigned long i;
+	long before;
+
 	if (send(tx, buffer, size, 0) < 0)
 		error(1, errno, "send");
 	if (charged())
 		error(5, 0, "the queue held the first datagram");
-	bursts = 1;
-	transfer();
-	print("truesize", charged());
+	bursts = occupied ? HELD_BURSTS : 1;
+	before = free_memory();
+	for (i = 0; i < bursts; i++)
+		transfer();
+	if (occupied)
+		print("memory", before - free_memory());
+	else
+		print("truesize", charged());
 }
 
 static void count(void)
@@ -317,7 +347,7 @@ int main(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "46D:GHI:M:R:S:T:Vd:mn:r:s:w:z")) != -1) {
+	while ((c = getopt(argc, argv, "46D:GHI:M:PR:S:T:Vd:mn:r:s:w:z")) != -1) {
 		switch (c) {
 		case '4': case '6': family = c == '6' ? AF_INET6 : AF_INET; break;
 		case 'D': dest = optarg; break;
@@ -325,6 +355,7 @@ int main(int argc, char **argv)
 		case 'H': held = true; break;
 		case 'M': more = true; /* fall through */
 		case 'I': piece = strtoul(optarg, NULL, 0); break;
+		case 'P': held = occupied = true; break;
 		case 'R': receiver = optarg; break;
 		case 'S': gso = true; /* fall through */
 		case 'd': size = strtoul(optarg, NULL, 0); break;
