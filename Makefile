@@ -55,6 +55,10 @@ build: prep ## a kernel (KERNEL=stock|base|series)
 shell: build ## an interactive guest (KERNEL=stock|base|series)
 	@vm/run --kernel $(KERNEL) --shell
 
+.PHONY: test-plain
+test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N PROGRAMS=N KERNEL=...)
+	@KERNEL='$(KERNEL)' tests/random/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
+
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
 	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
