@@ -8,6 +8,8 @@
 #define MAX_OPS		40
 #define MAX_VALS	14
 
+#define TUNNEL6		"2001:db8:1::3"	/* IPsec, tunnel mode */
+
 enum what { SET, CONNECT, SEND, FEATURE, LINK_MTU };
 
 struct op {
@@ -91,7 +93,7 @@ static const struct destination {
 	{ "2001:db8::12", SOCK6 },	/* 1300 */
 	{ "ff0e::1:1", SOCK6 },
 	{ "2001:db8:1::2", SOCK6 },	/* transport mode */
-	{ "2001:db8:1::3", SOCK6 },	/* tunnel mode */
+	{ TUNNEL6, SOCK6 },
 	{ "::ffff:192.0.2.2", SOCK6 },
 	{ "::ffff:192.0.2.12", SOCK6 },
 };
