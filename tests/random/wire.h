@@ -13,22 +13,9 @@
 #define MAX_FRAME	(1 << 17)
 #define MAX_SEEN	65536
 
-static __u32 seen_ids[MAX_SEEN];
+static __u64 seen_ids[MAX_SEEN];
 static int nr_seen;
 static long nr_frames;
-
-static int id_number(__u32 id)
-{
-	int i;
-
-	for (i = nr_seen - 1; i >= 0; i--)
-		if (seen_ids[i] == id)
-			return i;
-	if (nr_seen < MAX_SEEN)
-		seen_ids[nr_seen++] = id;
-
-	return nr_seen - 1;
-}
 
 static __u32 hash_bytes(const unsigned char *p, int len)
 {
@@ -42,6 +29,21 @@ static __u32 hash_bytes(const unsigned char *p, int len)
 	}
 
 	return hash >> 16;
+}
+
+/* Those of a destination: what is inside of a tunnel counts by itself */
+static int id_number(const char *dst, __u32 id)
+{
+	__u64 seen = (__u64)hash_bytes((const void *)dst, strlen(dst)) << 32 | id;
+	int i;
+
+	for (i = nr_seen - 1; i >= 0; i--)
+		if (seen_ids[i] == seen)
+			return i;
+	if (nr_seen < MAX_SEEN)
+		seen_ids[nr_seen++] = seen;
+
+	return nr_seen - 1;
 }
 
 /* One UDP datagram, or the first fragment of one */
@@ -79,7 +81,7 @@ static void show_esp(FILE *f, unsigned char *p, int len)
 static void join_esp(FILE *f, const char *dst, __u32 id, unsigned char *p, int len, int offset, bool more)
 {
 	static unsigned char whole[MAX_FRAME];
-	int number = id_number(id);
+	int number = id_number(dst, id);
 
 	nr_frames++;
 	if (offset + len > MAX_FRAME)
@@ -126,7 +128,7 @@ static void show_ipv4(FILE *f, unsigned char *p, int len, bool complete)
 	if ((frag & 0x7fff) == 0x4000)
 		fprintf(f, " DF");
 	else
-		fprintf(f, " id #%d %s%sat %d", id_number(get16(p + 4)), frag & 0x4000 ? "DF " : "",
+		fprintf(f, " id #%d %s%sat %d", id_number(dst, get16(p + 4)), frag & 0x4000 ? "DF " : "",
 			frag & 0x2000 ? "MF " : "", (frag & 0x1fff) * 8);
 	if (frag & 0x1fff)
 		proto = -1;
@@ -173,7 +175,7 @@ static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete)
 	fprintf(f, "  ip6 %s payload %d class %d hops %d%s", dst, get16(p + 4), get16(p) >> 4 & 0xff, p[7],
 		extensions);
 	if (offset || more)
-		fprintf(f, " fragment #%d %sat %d", id_number(id), more ? "MF " : "", offset);
+		fprintf(f, " fragment #%d %sat %d", id_number(dst, id), more ? "MF " : "", offset);
 	show_l4(f, offset ? -1 : nh, p + hlen, len - hlen, pseudo_sum(p + 8, 32, len - hlen), complete);
 }
 
