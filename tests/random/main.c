@@ -2,10 +2,10 @@
 /* Runs random programs of socket calls and shows, for each operation, what it returned,
  * what the error queue holds and which packets arrived at the far end of a wire.
  *
- *	random plain SEED FIRST PROGRAMS	each program twice: as it is, and with each segmented
- *			send replaced by plain sends of its datagrams; KTAP. What differs is made as
- *			short as possible and printed.
- *	random trace SEED FIRST PROGRAMS	what happened, for comparison with another kernel
+ *	random SEED FIRST PROGRAMS
+ *
+ * Each program runs twice: as it is, and with each segmented send replaced by plain sends of its
+ * datagrams; KTAP. What differs is made as short as possible and printed.
  *
  * It uses namespaces, devices and checksums of the selftests, beside which it is compiled.
  */
@@ -584,34 +584,11 @@ static int compare_plain(__u32 seed, int from, int programs)
 	return !!bad;
 }
 
-static void trace(__u32 seed, int first, int programs)
-{
-	struct program p;
-	char *text;
-	int i;
-
-	for (i = first; i < first + programs; i++) {
-		gen_program(&p, seed, i);
-		text = run_program(&p, false);
-		printf("program %u %d\n%s", seed, i, text);
-		free(text);
-	}
-}
-
 int main(int argc, char **argv)
 {
-	int first, programs;
-	__u32 seed;
-
-	if (argc != 5)
+	if (argc != 4)
 		return 2;
-	seed = strtoul(argv[2], NULL, 0);
-	first = atoi(argv[3]);
-	programs = atoi(argv[4]);
 	setup();
-	if (!strcmp(argv[1], "plain"))
-		return compare_plain(seed, first, programs);
-	trace(seed, first, programs);
 
-	return 0;
+	return compare_plain(strtoul(argv[1], NULL, 0), atoi(argv[2]), atoi(argv[3]));
 }
