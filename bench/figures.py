@@ -150,6 +150,8 @@ def from_guest(name, kernel, meta, output):
     figures.kernels[kernel] = {"version": version} | json.loads(meta)
     results = {}
     for line in output:
+        if line == f"kernel {version}\n":  # another boot
+            continue
         row, family, result = line.strip().split(" ", 2)
         results.setdefault((row, int(family)), []).append(result)
     wanted = [(r.name, f) for r in select(name.split()) for f in FAMILIES]

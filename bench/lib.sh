@@ -5,6 +5,7 @@
 
 BENCH=$TOP/bench
 OUT=$WORK/bench
+RUNS=8		# of which the one with the fewest instructions counts
 MARKS=0x70000000	# where bench/send's marks lie; no other program has code there
 
 image() { echo "$WORK/build/$1/arch/x86/boot/bzImage"; }
@@ -46,16 +47,17 @@ method() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
-# boot KERNEL LIST ROUNDS RUNS [OPTION...]: prints what bench/guest does; options go to vm/run.
+# boot KERNEL LIST SEED [OPTION...]: prints what bench/guest does; options go to vm/run. All that is
+# random in the guest comes from the seed: the same one gives the same figures.
 boot() {
-	local kernel=$1 list=$2 rounds=$3 runs=$4 p files=()
-	shift 4
+	local kernel=$1 list=$2 seed=$3 p files=()
+	shift 3
 	for p in guest devices; do files+=(--file "$BENCH/$p:/bench/$p"); done
 	for p in ip tc nft; do files+=(--file "$(PATH=$PATH:/usr/sbin:/sbin command -v "$p"):/bench/$p"); done
 	"$TOP/vm/run" --kernel "$kernel" --root initramfs --icount --mem 512 --timeout 1800 \
 		--file "$OUT/send:/bench/send" --file "$list:/bench/list" \
-		--file "$(PATH=$PATH:/usr/sbin:/sbin command -v ethtool):/sbin/ethtool" "${files[@]}" "$@" \
-		-- sh /bench/guest "$rounds" "$runs"
+		--file "$(PATH=$PATH:/usr/sbin:/sbin command -v ethtool):/sbin/ethtool" "${files[@]}" \
+		--qemu -seed --qemu "$seed" "$@" -- sh /bench/guest "$RUNS"
 }
 
 # counting FILE: the options with which boot has the instructions of each address in FILE.
