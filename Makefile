@@ -59,6 +59,18 @@ shell: build ## an interactive guest (KERNEL=stock|base|series)
 test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N PROGRAMS=N KERNEL=...)
 	@KERNEL='$(KERNEL)' tests/random/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
 
+.PHONY: test-debug
+test-debug: ## the selftests on kernels that look for bugs and races (TESTS=TEXT as above)
+	@tests/debug
+
+.PHONY: soak
+soak: ## senders, receivers, settings at random on the debug kernel (MINUTES=30 SEED=1)
+	@tests/soak/all $(or $(MINUTES),30) $(or $(SEED),1)
+
+.PHONY: trust
+trust: ## docs/trust.md: puts in the results of what was run here
+	@scripts/trust
+
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
 	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz

@@ -61,3 +61,10 @@ apt_install() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y \
 		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null
 }
+
+# record NAME RESULT: what a run has shown, and of which tree; `make trust' puts it into docs/trust.md.
+record() {
+	mkdir -p "$WORK/trust"
+	printf '%s\t%s\t%s\n' "$2" "$(git -C "$WORK/series" rev-parse --short=12 'HEAD^{tree}')" "$((SECONDS / 60)) min" \
+		>"$WORK/trust/$1"
+}

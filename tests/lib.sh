@@ -105,13 +105,14 @@ build_selftests() {
 	[[ -s $SUITE/scripts ]] || die "the series adds no script to $NET/Makefile"
 }
 
-# guest KERNEL COMMAND: in that kernel's guest, beside the selftests; the output is the record.
-# Order holds on one CPU alone, a race needs two.
+# guest KERNEL COMMAND [OPTION...]: in that kernel's guest, beside the selftests; the output is the record.
+# Options go to vm/run. Order holds on one CPU alone, a race needs two.
 guest() {
-	local cpus=1
-	[[ $2 != *wakeup.sh ]] || cpus=2
+	local kernel=$1 command=$2 cpus=1
+	shift 2
+	[[ $command != *wakeup.sh ]] || cpus=2
 	cd "$SUITE/net" || return
-	"$TOP/vm/run" --kernel "$1" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" -- "$2"
+	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout 900 "$@" -- "$command"
 }
 
 # A splat on KUnit's console is a failure, as it is in a guest.
@@ -131,3 +132,10 @@ kunit() {
 	fi
 	return "$rc"
 }
+
+# For debug kernels: a busy host stops the guest for longer than the watchdogs wait by themselves; freed pages are not
+# mapped, freed objects poisoned (KASAN has red zones of its own).
+# shellcheck disable=SC2034 # used by the scripts that source this file
+PATIENT='watchdog_thresh=60 workqueue.watchdog_thresh=120 rcupdate.rcu_cpu_stall_timeout=120'
+# shellcheck disable=SC2034
+MEMORY='debug_pagealloc=on slub_debug=FP kfence.sample_interval=20'
