@@ -29,6 +29,7 @@ struct op {
 struct program {
 	struct op ops[MAX_OPS];
 	int nr;
+	int proto;		/* IPPROTO_UDPLITE: of both sockets */
 };
 
 /* Bytes instead of a number; none turns it off */
@@ -96,6 +97,7 @@ static const struct destination {
 	{ TUNNEL6, SOCK6 },
 	{ "::ffff:192.0.2.2", SOCK6 },
 	{ "::ffff:192.0.2.12", SOCK6 },
+	{ "::ffff:198.51.100.3", SOCK6 },
 };
 
 static __u64 gen_state;
@@ -215,6 +217,7 @@ static void gen_program(struct program *p, __u32 seed, __u32 number)
 	for (i = 0; i < 8; i++)
 		gen_next();
 	p->nr = 10 + gen_below(MAX_OPS - 9);
+	p->proto = gen_one_in(10) ? IPPROTO_UDPLITE : IPPROTO_UDP;
 	for (i = 0; i < p->nr; i++)
 		gen_op(&p->ops[i]);
 }

@@ -60,10 +60,10 @@ static bool as_plain;
 static bool segmented;			/* the last send, or it would have been */
 static int segment[2], headers[2];
 
-static void sink(int family, int port)
+static void sink(int family, int port, int proto)
 {
 	struct addr any = addr_of(family, "0.0.0.0", "::", port);
-	int fd = udp_socket(any.sa.sa_family, IPPROTO_UDP, 0);
+	int fd = udp_socket(any.sa.sa_family, proto, 0);
 
 	/* nobody reads: what does not fit is dropped, and no ICMP is sent */
 	if (family == V6 && set_int(fd, SOL_IPV6, IPV6_V6ONLY, 1))
@@ -103,9 +103,11 @@ static void setup(void)
 			die("neighbours");
 	set_sysctl("core/optmem_max", "1000000");
 	enter(RX);
-	sink(V4, PORT);
-	sink(V6, PORT);
-	sink(V4, FENCE_PORT);
+	sink(V4, PORT, IPPROTO_UDP);
+	sink(V6, PORT, IPPROTO_UDP);
+	sink(V4, PORT, IPPROTO_UDPLITE);
+	sink(V6, PORT, IPPROTO_UDPLITE);
+	sink(V4, FENCE_PORT, IPPROTO_UDP);
 	wire = open_wire();
 	enter(TX);
 	fence = udp_socket(AF_INET, IPPROTO_UDP, 0);
@@ -114,15 +116,17 @@ static void setup(void)
 		data[i] = payload[i % sizeof(payload)];
 }
 
-static void open_socks(void)
+static void open_socks(int proto)
 {
 	int i;
 
 	for (i = 0; i < 2; i++) {
 		struct addr any = addr_of(i ? V6 : V4, "0.0.0.0", "::", 5000 + i);
 
-		socks[i] = udp_socket(any.sa.sa_family, IPPROTO_UDP, 0);
-		if (set_int(socks[i], SOL_SOCKET, SO_ZEROCOPY, 1) || bind(socks[i], &any.sa, any.len))
+		socks[i] = udp_socket(any.sa.sa_family, proto, 0);
+		/* UDP-Lite has no MSG_ZEROCOPY */
+		if ((proto == IPPROTO_UDP && set_int(socks[i], SOL_SOCKET, SO_ZEROCOPY, 1)) ||
+		    bind(socks[i], &any.sa, any.len))
 			die("socket");
 		segment[i] = 0;
 		headers[i] = 0;
@@ -457,7 +461,7 @@ static char *run_program(const struct program *p, bool plain)
 
 	as_plain = plain;
 	reset_device();
-	open_socks();
+	open_socks(p->proto);
 	for (i = 0; i < p->nr; i++)
 		run_op(f, &p->ops[i]);
 	close(socks[0]);
@@ -552,7 +556,8 @@ static bool check_program(__u32 seed, int number, int *ops)
 		return true;
 
 	shrink(&p);
-	printf("# seed %u, program %d, the shortest that differs:\n", seed, number);
+	printf("# seed %u, program %d, the shortest that differs%s:\n", seed, number,
+	       p.proto == IPPROTO_UDPLITE ? ", UDP-Lite" : "");
 	for (i = 0; i < p.nr; i++) {
 		printf("# %2d. ", i + 1);
 		print_op(stdout, &p.ops[i]);

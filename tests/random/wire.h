@@ -224,7 +224,7 @@ static bool of_test(const unsigned char *p, int len)
 		return len >= 48 && p[8] == 0x20 && p[6] != IPPROTO_ICMPV6 &&
 		       !(p[6] == IPPROTO_HOPOPTS && p[40] == IPPROTO_ICMPV6);
 
-	return len >= 28 && p[9] != IPPROTO_ICMP && p[9] != IPPROTO_IGMP;
+	return len >= 20 && p[9] != IPPROTO_ICMP && p[9] != IPPROTO_IGMP;
 }
 
 /* One frame with its virtio header. Returns true at the fence. */
