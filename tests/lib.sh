@@ -112,7 +112,7 @@ guest() {
 	shift 2
 	[[ $command != *wakeup.sh ]] || cpus=2
 	cd "$SUITE/net" || return
-	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout 900 "$@" -- "$command"
+	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 
 # A splat on KUnit's console is a failure, as it is in a guest.
