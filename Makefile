@@ -71,6 +71,14 @@ soak: ## senders, receivers, settings at random on the debug kernel (MINUTES=30 
 trust: ## docs/trust.md: puts in the results of what was run here
 	@scripts/trust
 
+.PHONY: port
+port: ## the series as commits on your own git tree of 6.12.y (TREE=/path)
+	@scripts/port '$(TREE)'
+
+.PHONY: series-mbox
+series-mbox: prep ## the mails of a topic, in work/outgoing (TOPIC=1-udp-gso VERSION=2)
+	@scripts/series send '$(TOPIC)' $(if $(VERSION),-v$(VERSION))
+
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
 	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
