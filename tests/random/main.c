@@ -491,6 +491,10 @@ static int do_send(const struct op *op)
 		to = addr_of(op->sock ? V6 : V4, text, text, PORT);
 		s.to = &to;
 	}
+	/* One datagram in more pieces than a packet refers to is copied if there is a size, and refused if not. */
+	if (!tracing && size && len <= size && op->pieces * op->calls > 16 &&
+	    (op->flags & MSG_ZEROCOPY || op->way == SPLICE || op->way == URING_ZC))
+		return 0;
 	segment_by = size;
 	segmented = size && len > size;
 	whole = true;
