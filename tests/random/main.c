@@ -657,7 +657,8 @@ static void show_state(FILE *f, const struct op *op)
 		fprintf(f, "  is %d\n", get_int(socks[op->sock], options[op->row].level, options[op->row].opt));
 	if (op->what != SEND)
 		return;
-	fprintf(f, "  by %d\n  IPV6_MTU %d\n", segment_by, own_mtu[op->sock]);
+	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n", segment_by, own_mtu[op->sock],
+		get_int(socks[op->sock], SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDPLITE);
 	show_received(f, 0);
 	show_received(f, 1);
 	if (ioctl(socks[op->sock], SIOCOUTQ, &outq) || outq)
