@@ -65,6 +65,11 @@ test-diff: prep ## the same random programs on stock and on series (SEED=N ROUND
 	@scripts/build series
 	@tests/differ/differ $(or $(SEED),1) $(or $(ROUNDS),1)
 
+.PHONY: test-faults
+test-faults: prep ## each allocation of a segmented send fails in turn, devices change under senders (debug kernel)
+	@scripts/build series debug
+	@tests/faults/faults
+
 .PHONY: test-debug
 test-debug: ## the selftests on kernels that look for bugs and races (TESTS=TEXT as above)
 	@tests/debug
