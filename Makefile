@@ -59,6 +59,17 @@ shell: build ## an interactive guest (KERNEL=stock|base|series)
 test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N PROGRAMS=N KERNEL=...)
 	@KERNEL='$(KERNEL)' tests/random/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
 
+.PHONY: test-diff
+test-diff: prep ## the same random programs on stock and on series (SEED=N ROUNDS=N, 5,000 operations each; 20 at night)
+	@scripts/build stock
+	@scripts/build series
+	@tests/differ/differ $(or $(SEED),1) $(or $(ROUNDS),1)
+
+.PHONY: test-faults
+test-faults: prep ## each allocation of a segmented send fails in turn, devices change under senders (debug kernel)
+	@scripts/build series debug
+	@tests/faults/faults
+
 .PHONY: test-debug
 test-debug: ## the selftests on kernels that look for bugs and races (TESTS=TEXT as above)
 	@tests/debug

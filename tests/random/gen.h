@@ -5,25 +5,39 @@
 #ifndef GEN_H
 #define GEN_H
 
+#include <linux/net_tstamp.h>
+
 #define MAX_OPS		40
 #define MAX_VALS	14
+#define MAX_THREADS	3
 
 #define TUNNEL6		"2001:db8:1::3"	/* IPsec, tunnel mode */
 
-enum what { SET, CONNECT, SEND, FEATURE, LINK_MTU };
+enum what { SET, CONNECT, SEND, FEATURE, LINK_MTU, ROUTE_MTU, LEARN_MTU, RECEIVE };
+
+/* How the payload is handed over */
+enum way { SENDMSG, SENDMMSG, CORK, WRITE, SPLICE, URING, URING_ZC, WAYS };
+
+static const char * const way_names[WAYS] = {
+	[SENDMMSG] = "sendmmsg", [CORK] = "UDP_CORK", [WRITE] = "write", [SPLICE] = "splice",
+	[URING] = "io_uring", [URING_ZC] = "io_uring without copy",
+};
 
 struct op {
 	enum what what;
+	int thread;		/* that does it */
 	int sock;		/* 0: IPv4, 1: IPv6 */
 	int row;		/* of options or features */
 	int val;
 	int to;			/* row of destinations; -1: connected */
 	int len;
 	int size;		/* by cmsg; NO_SIZE: the socket's */
+	enum way way;
 	int pieces;		/* of the iovec */
-	int calls;		/* all but the last with MSG_MORE */
-	int messages;		/* over 1: by sendmmsg() */
+	int calls;		/* all but the last with MSG_MORE, or under UDP_CORK */
+	int messages;		/* by sendmmsg() */
 	int flags;
+	__u32 cmsgs;		/* rows of control_messages */
 };
 
 struct program {
@@ -34,16 +48,20 @@ struct program {
 
 /* Bytes instead of a number; none turns it off */
 struct blob {
-	unsigned char data[8];
+	unsigned char data[20];
 	int len;
 };
 
 static const struct blob ip_options = { { 1, 1, 1, 1 }, 4 };
 static const struct blob hop_options = { { 0, 0, 1, 4 }, 8 };
 static const struct blob dst_options = { { 0, 0, 0x1e, 4, 6, 7, 8 }, 8 };
+static const struct blob the_device = { "d0", 3 };
+static const struct blob monotonic = { { 1 }, 8 };	/* struct sock_txtime */
 
 #define SOCK4	1
 #define SOCK6	2
+#define MARK	7	/* packets with it have routes of their own */
+#define STAMPS	(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE)
 
 static const struct option {
 	const char *name;
@@ -52,6 +70,7 @@ static const struct option {
 	int nr;
 	int vals[MAX_VALS];
 	const struct blob *blob;
+	bool kernels;		/* for the comparison of kernels alone */
 } options[] = {
 	{ "UDP_SEGMENT", SOL_UDP, UDP_SEGMENT, SOCK4 | SOCK6, 14,
 	  { 0, 1, 100, 552, 572, 573, 1000, 1232, 1452, 1472, 1473, 9000, 65535, 65536 } },
@@ -74,20 +93,62 @@ static const struct option {
 	{ "IP_OPTIONS", SOL_IP, IP_OPTIONS, SOCK4 | SOCK6, 2, { 0, 1 }, &ip_options },
 	{ "IPV6_HOPOPTS", SOL_IPV6, IPV6_HOPOPTS, SOCK6, 2, { 0, 1 }, &hop_options },
 	{ "IPV6_DSTOPTS", SOL_IPV6, IPV6_DSTOPTS, SOCK6, 2, { 0, 1 }, &dst_options },
+	{ "SO_BINDTODEVICE", SOL_SOCKET, SO_BINDTODEVICE, SOCK4 | SOCK6, 2, { 0, 1 }, &the_device },
+	{ "SO_TXTIME", SOL_SOCKET, SO_TXTIME, SOCK4 | SOCK6, 2, { 0, 1 }, &monotonic },
+	{ "SO_MARK", SOL_SOCKET, SO_MARK, SOCK4 | SOCK6, 2, { 0, MARK } },
+	{ "SO_BROADCAST", SOL_SOCKET, SO_BROADCAST, SOCK4, 2, { 0, 1 } },
+	{ "IP_MULTICAST_TTL", SOL_IP, IP_MULTICAST_TTL, SOCK4, 2, { 1, 5 } },
+	{ "IPV6_MULTICAST_HOPS", SOL_IPV6, IPV6_MULTICAST_HOPS, SOCK6, 2, { 1, 5 } },
+	{ "SO_TIMESTAMPING", SOL_SOCKET, SO_TIMESTAMPING, SOCK4 | SOCK6, 6,
+	  { 0, STAMPS, STAMPS | SOF_TIMESTAMPING_OPT_ID, STAMPS | SOF_TIMESTAMPING_TX_SCHED,
+	    STAMPS | SOF_TIMESTAMPING_OPT_TSONLY,
+	    STAMPS | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY }, .kernels = true },
+	/* of a plain datagram, what is in more than one packet may not have room */
+	{ "SO_SNDBUF", SOL_SOCKET, SO_SNDBUF, SOCK4 | SOCK6, 2, { 1, 10000 }, .kernels = true },
+};
+
+/* Beside the size. What is wrong has to be refused. */
+static const struct control_message {
+	const char *name;
+	int level, type;
+	int socks;
+	struct blob data;
+} control_messages[] = {
+	{ "IP_TOS", SOL_IP, IP_TOS, SOCK4 | SOCK6, { { 0x14 }, 4 } },
+	{ "IP_TTL", SOL_IP, IP_TTL, SOCK4 | SOCK6, { { 7 }, 4 } },
+	{ "IP_PKTINFO", SOL_IP, IP_PKTINFO, SOCK4, { { 0, 0, 0, 0, 192, 0, 2, 1 }, 12 } },
+	{ "IPV6_TCLASS", SOL_IPV6, IPV6_TCLASS, SOCK6, { { 0x15 }, 4 } },
+	{ "IPV6_HOPLIMIT", SOL_IPV6, IPV6_HOPLIMIT, SOCK6, { { 9 }, 4 } },
+	{ "IPV6_DONTFRAG", SOL_IPV6, IPV6_DONTFRAG, SOCK6, { { 1 }, 4 } },
+	{ "IPV6_PKTINFO", SOL_IPV6, IPV6_PKTINFO, SOCK6,
+	  { { 0x20, 1, 0xd, 0xb8, [15] = 1 }, 20 } },
+	{ "IPV6_DSTOPTS", SOL_IPV6, IPV6_DSTOPTS, SOCK6, { { 0, 0, 0x1e, 4, 1, 2, 3 }, 8 } },
+	{ "SO_MARK", SOL_SOCKET, SO_MARK, SOCK4 | SOCK6, { { MARK }, 4 } },
+	{ "SCM_TXTIME", SOL_SOCKET, SCM_TXTIME, SOCK4 | SOCK6, { { 1 }, 8 } },
+	{ "SO_TIMESTAMPING", SOL_SOCKET, SO_TIMESTAMPING, SOCK4 | SOCK6,
+	  { { SOF_TIMESTAMPING_TX_SOFTWARE }, 4 } },
+	{ "UDP_SEGMENT of 4 bytes", SOL_UDP, UDP_SEGMENT, SOCK4 | SOCK6, { { 100 }, 4 } },
+	{ "UDP_CORK", SOL_UDP, UDP_CORK, SOCK4 | SOCK6, { { 1 }, 4 } },
 };
 
 static const char * const device_features[] = {
-	"tx-udp-segmentation", "tx-checksum-ip-generic", "tx-scatter-gather",
+	"tx-udp-segmentation", "tx-checksum-ip-generic", "tx-scatter-gather", "tx-generic-segmentation",
 };
+
+/* Whose MTU changes; and which senders learn one by ICMP */
+static const char * const route_hosts[] = { "192.0.2.12", "2001:db8::12" };
+static const char * const icmp_hosts[] = { "192.0.2.2", "2001:db8::12" };
 
 static const struct destination {
 	const char *text;
 	int socks;
+	bool broadcast;
 } destinations[] = {
 	{ "192.0.2.2", SOCK4 },
 	{ "192.0.2.12", SOCK4 },	/* a route with an MTU of 600 */
 	{ "192.0.2.13", SOCK4 },	/* 700, locked */
 	{ "239.1.1.1", SOCK4 },
+	{ "192.0.2.255", SOCK4, .broadcast = true },
 	{ "198.51.100.2", SOCK4 },	/* IPsec, transport mode */
 	{ "198.51.100.3", SOCK4 },	/* tunnel mode */
 	{ "2001:db8::2", SOCK6 },
@@ -133,6 +194,18 @@ static int gen_destination(int sock)
 	return i;
 }
 
+/* Of a connection: one that is refused changes where the one before it leads to, on stock too. */
+static int gen_peer(int sock)
+{
+	int i;
+
+	do {
+		i = gen_destination(sock);
+	} while (destinations[i].broadcast);
+
+	return i;
+}
+
 /* One above, one below, or at a limit of something */
 static int gen_near(int n)
 {
@@ -161,6 +234,17 @@ static int gen_length(int size)
 	}
 }
 
+static void gen_cmsgs(struct op *op)
+{
+	int row;
+
+	while (gen_one_in(5)) {
+		row = gen_below(ARRAY_SIZE(control_messages));
+		if (control_messages[row].socks & 1 << op->sock)
+			op->cmsgs |= 1 << row;
+	}
+}
+
 static void gen_send(struct op *op)
 {
 	static const int sizes[] = {
@@ -174,38 +258,64 @@ static void gen_send(struct op *op)
 	op->len = gen_length(size);
 	op->pieces = gen_one_in(4) ? 1 + gen_below(30) : 1;
 	op->calls = gen_one_in(6) ? 2 + gen_below(3) : 1;
-	op->messages = gen_one_in(10) ? 2 + gen_below(3) : 1;
+	op->messages = 1;
 	op->flags = gen_one_in(8) ? MSG_ZEROCOPY : 0;
-	if (op->messages > 1)
+	op->way = gen_one_in(3) ? gen_below(WAYS) : SENDMSG;
+	if (op->way == SENDMMSG)
+		op->messages = 2 + gen_below(3);
+	if (op->way != SENDMSG && op->way != CORK)
 		op->calls = 1;
+	if (op->way == WRITE || op->way == SPLICE) {
+		op->to = -1;
+		op->size = NO_SIZE;
+		op->flags = 0;
+	} else {
+		gen_cmsgs(op);
+	}
+}
+
+static void gen_option(struct op *op)
+{
+	do {
+		op->row = gen_below(ARRAY_SIZE(options));
+	} while (!(options[op->row].socks & 1 << op->sock));
+	op->val = options[op->row].vals[gen_below(options[op->row].nr)];
 }
 
 static void gen_op(struct op *op)
 {
 	static const int mtus[] = { 1280, 1400, 1499, 1500, 1501, 9000 };
+	static const int route_mtus[] = { 1280, 1300, 1499, 1500 };
 	int dice = gen_below(100);
 
 	memset(op, 0, sizeof(*op));
 	op->sock = gen_below(2);
+	op->thread = gen_one_in(3) ? gen_below(MAX_THREADS) : 0;
 	if (dice < 55) {
 		op->what = SEND;
 		gen_send(op);
-	} else if (dice < 82) {
+	} else if (dice < 80) {
 		op->what = SET;
-		do {
-			op->row = gen_below(ARRAY_SIZE(options));
-		} while (!(options[op->row].socks & 1 << op->sock));
-		op->val = options[op->row].vals[gen_below(options[op->row].nr)];
-	} else if (dice < 88) {
+		gen_option(op);
+	} else if (dice < 86) {
 		op->what = CONNECT;
-		op->to = gen_one_in(4) ? -1 : gen_destination(op->sock);
-	} else if (dice < 95) {
+		op->to = gen_one_in(4) ? -1 : gen_peer(op->sock);
+	} else if (dice < 92) {
 		op->what = FEATURE;
 		op->row = gen_below(ARRAY_SIZE(device_features));
 		op->val = gen_below(2);
-	} else {
+	} else if (dice < 95) {
 		op->what = LINK_MTU;
 		op->val = mtus[gen_below(ARRAY_SIZE(mtus))];
+	} else if (dice < 97) {
+		op->what = ROUTE_MTU;
+		op->val = route_mtus[gen_below(ARRAY_SIZE(route_mtus))];
+	} else if (dice < 99) {
+		op->what = LEARN_MTU;
+		op->val = route_mtus[gen_below(ARRAY_SIZE(route_mtus) - 1)];
+	} else {
+		op->what = RECEIVE;
+		op->val = gen_below(2);
 	}
 }
 
@@ -218,8 +328,12 @@ static void gen_program(struct program *p, __u32 seed, __u32 number)
 		gen_next();
 	p->nr = 10 + gen_below(MAX_OPS - 9);
 	p->proto = gen_one_in(10) ? IPPROTO_UDPLITE : IPPROTO_UDP;
-	for (i = 0; i < p->nr; i++)
+	for (i = 0; i < p->nr; i++) {
 		gen_op(&p->ops[i]);
+		/* which UDP-Lite does not have */
+		if (p->proto == IPPROTO_UDPLITE && p->ops[i].way == URING_ZC)
+			p->ops[i].way = URING;
+	}
 }
 
 static const char *destination_name(int to)
@@ -227,10 +341,33 @@ static const char *destination_name(int to)
 	return to < 0 ? "-" : destinations[to].text;
 }
 
+static void print_send(FILE *f, const struct op *op)
+{
+	size_t i;
+
+	fprintf(f, "send to %s, %d bytes", destination_name(op->to), op->len);
+	if (op->size != NO_SIZE)
+		fprintf(f, ", cmsg %d", op->size);
+	for (i = 0; i < ARRAY_SIZE(control_messages); i++)
+		if (op->cmsgs & 1 << i)
+			fprintf(f, ", cmsg %s", control_messages[i].name);
+	if (op->pieces > 1)
+		fprintf(f, ", %d pieces", op->pieces);
+	if (op->calls > 1)
+		fprintf(f, ", in %d calls%s", op->calls, op->way == SENDMSG ? " with MSG_MORE" : "");
+	if (op->way != SENDMSG)
+		fprintf(f, ", by %s", way_names[op->way]);
+	if (op->messages > 1)
+		fprintf(f, " of %d", op->messages);
+	fprintf(f, "%s\n", op->flags & MSG_ZEROCOPY ? ", MSG_ZEROCOPY" : "");
+}
+
 static void print_op(FILE *f, const struct op *op)
 {
 	int v = op->sock ? 6 : 4;
 
+	if (op->thread)
+		fprintf(f, "thread %d: ", op->thread + 1);
 	switch (op->what) {
 	case SET:
 		fprintf(f, "v%d %s %d\n", v, options[op->row].name, op->val);
@@ -244,17 +381,18 @@ static void print_op(FILE *f, const struct op *op)
 	case LINK_MTU:
 		fprintf(f, "mtu %d\n", op->val);
 		break;
+	case ROUTE_MTU:
+		fprintf(f, "mtu %d of the route to %s\n", op->val, route_hosts[op->sock]);
+		break;
+	case LEARN_MTU:
+		fprintf(f, "ICMP says mtu %d to %s\n", op->val, icmp_hosts[op->sock]);
+		break;
+	case RECEIVE:
+		fprintf(f, "v%d receiver UDP_GRO %d\n", v, op->val);
+		break;
 	case SEND:
-		fprintf(f, "v%d send to %s, %d bytes", v, destination_name(op->to), op->len);
-		if (op->size != NO_SIZE)
-			fprintf(f, ", cmsg %d", op->size);
-		if (op->pieces > 1)
-			fprintf(f, ", %d pieces", op->pieces);
-		if (op->calls > 1)
-			fprintf(f, ", MSG_MORE in %d calls", op->calls);
-		if (op->messages > 1)
-			fprintf(f, ", sendmmsg of %d", op->messages);
-		fprintf(f, "%s\n", op->flags & MSG_ZEROCOPY ? ", MSG_ZEROCOPY" : "");
+		fprintf(f, "v%d ", v);
+		print_send(f, op);
 	}
 }
 

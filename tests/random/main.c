@@ -2,10 +2,16 @@
 /* Runs random programs of socket calls and shows, for each operation, what it returned,
  * what the error queue holds and which packets arrived at the far end of a wire.
  *
- *	random SEED FIRST PROGRAMS
+ *	random plain SEED FIRST PROGRAMS
+ *	random trace SEED FIRST PROGRAMS
+ *	random both SEED FIRST PROGRAMS
+ *	random trace|both SEED PROGRAM MASK...
  *
- * Each program runs twice: as it is, and with each segmented send replaced by plain sends of its
+ * plain: each program runs twice, as it is, and with each segmented send replaced by plain sends of its
  * datagrams; KTAP. What differs is made as short as possible and printed.
+ * trace: what came of each program, to be compared with what another kernel makes of it. Lines with a star
+ * are not of the comparison with plain sends. With masks, ten hexadecimal digits each, only the operations of their bits.
+ * both: as it is and as plain sends.
  *
  * It uses namespaces, devices and checksums of the selftests, beside which it is compiled.
  */
@@ -13,12 +19,16 @@
 #define _GNU_SOURCE
 #endif
 
+#include <pthread.h>
+#include <semaphore.h>
+
 #include "udpgso_topo.h"
+#include "udpgso_netlink.h"
 #include "gen.h"
 #include "wire.h"
+#include "ways.h"
 
 #define GROUP		25		/* programs of a test */
-#define DATA_MAX	70000
 #define CONTEXT		4
 #define MANY		1000		/* datagrams of a send: more take long */
 
@@ -29,7 +39,9 @@ static const char tx_setup[] =
 	"link set d0 up;addr add 192.0.2.1/24 dev d0;addr add 2001:db8::1/64 dev d0 nodad;"
 	"route add 192.0.2.12/32 dev d0 mtu 600;route add 192.0.2.13/32 dev d0 mtu lock 700;"
 	"route add 198.51.100.0/24 dev d0;route add 239.0.0.0/8 dev d0 src 192.0.2.1;"
-	"route add 2001:db8::12/128 dev d0 mtu 1300;route add 2001:db8:1::/64 dev d0";
+	"route add 2001:db8::12/128 dev d0 mtu 1300;route add 2001:db8:1::/64 dev d0;"
+	"rule add fwmark 7 table 7;rule add from ::/0 fwmark 7 table 7;"
+	"route add 192.0.2.0/24 dev d0 mtu 1000 table 7;route add 2001:db8::/64 dev d0 mtu lock 1400 table 7";
 
 static const char * const hosts[] = {
 	"192.0.2.2", "192.0.2.12", "192.0.2.13", "198.51.100.2", "198.51.100.3",
@@ -49,27 +61,33 @@ static const char xfrm_setup[] =
 	ESP("2001:db8::1", "2001:db8:1::2", "2001:db8::1", "2001:db8:1::2", "3", "transport")
 	ESP("2001:db8::1", "2001:db8:1::3", "2001:db8::1", "2001:db8::2", "4", "tunnel");
 
-static unsigned char data[DATA_MAX + MAX_FRAME];
-static int wire, fence, socks[2];
+static int wire, fence, receivers[2];
 static struct addr fence_to;
 static bool feature_off[ARRAY_SIZE(device_features)];
 static int link_mtu = MTU;
+static bool routes_changed, receives_gro;
 
 /* What a program has set, for the plain sends that stand for others */
 static bool as_plain;
+static bool tracing;
 static bool segmented;			/* the last send, or it would have been */
-static int segment[2], headers[2];
+static bool whole;			/* its plain form is one send of all */
+static int segment_by;			/* its size */
+static int segment[2], own_mtu[2];
+static __u64 headers[2];
 
-static void sink(int family, int port, int proto)
+static int sink(int family, int port, int proto, bool read)
 {
 	struct addr any = addr_of(family, "0.0.0.0", "::", port);
 	int fd = udp_socket(any.sa.sa_family, proto, 0);
 
-	/* nobody reads: what does not fit is dropped, and no ICMP is sent */
+	/* where nobody reads, what does not fit is dropped, and no ICMP is sent */
 	if (family == V6 && set_int(fd, SOL_IPV6, IPV6_V6ONLY, 1))
 		die("IPV6_V6ONLY");
-	if (set_int(fd, SOL_SOCKET, SO_RCVBUF, 1) || bind(fd, &any.sa, any.len))
+	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, read ? 64 << 20 : 1) || bind(fd, &any.sa, any.len))
 		die("sink");
+
+	return fd;
 }
 
 static int open_wire(void)
@@ -103,11 +121,11 @@ static void setup(void)
 			die("neighbours");
 	set_sysctl("core/optmem_max", "1000000");
 	enter(RX);
-	sink(V4, PORT, IPPROTO_UDP);
-	sink(V6, PORT, IPPROTO_UDP);
-	sink(V4, PORT, IPPROTO_UDPLITE);
-	sink(V6, PORT, IPPROTO_UDPLITE);
-	sink(V4, FENCE_PORT, IPPROTO_UDP);
+	receivers[0] = sink(V4, PORT, IPPROTO_UDP, tracing);
+	receivers[1] = sink(V6, PORT, IPPROTO_UDP, tracing);
+	sink(V4, PORT, IPPROTO_UDPLITE, false);
+	sink(V6, PORT, IPPROTO_UDPLITE, false);
+	sink(V4, FENCE_PORT, IPPROTO_UDP, false);
 	wire = open_wire();
 	enter(TX);
 	fence = udp_socket(AF_INET, IPPROTO_UDP, 0);
@@ -129,6 +147,7 @@ static void open_socks(int proto)
 		    bind(socks[i], &any.sa, any.len))
 			die("socket");
 		segment[i] = 0;
+		own_mtu[i] = 0;
 		headers[i] = 0;
 	}
 }
@@ -141,6 +160,7 @@ static int do_mtu(int mtu)
 
 	if (mtu == link_mtu)
 		return 0;
+	routes_changed = true;	/* those of IPv6 follow */
 	if (ioctl(fence, SIOCSIFMTU, &ifr))
 		return -errno;
 	link_mtu = mtu;
@@ -157,7 +177,45 @@ static int do_feature(int row, bool on)
 	return set_feature("d0", device_features[row], on) ? 0 : -EIO;
 }
 
-static void reset_device(void)
+static int do_route(int v6, int mtu)
+{
+	struct rtmsg rtm = {
+		.rtm_family = v6 ? AF_INET6 : AF_INET, .rtm_dst_len = v6 ? 128 : 32, .rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_BOOT, .rtm_scope = v6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+		.rtm_type = RTN_UNICAST,
+	};
+	struct addr dst = addr_of(v6 ? V6 : V4, route_hosts[0], route_hosts[1], 0);
+	struct nl nl;
+	int at;
+
+	nl_init(&nl, NETLINK_ROUTE, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &rtm, sizeof(rtm));
+	nl_attr(&nl, RTA_DST, v6 ? (void *)&dst.v6.sin6_addr : (void *)&dst.v4.sin_addr, v6 ? 16 : 4);
+	nl_u32(&nl, RTA_OIF, if_nametoindex("d0"));
+	at = nl_nest(&nl, RTA_METRICS);
+	nl_u32(&nl, RTAX_MTU, mtu);
+	nl_end(&nl, at);
+	routes_changed = true;
+
+	return nl_talk(&nl);
+}
+
+static int do_receive(int v6, bool gro)
+{
+	receives_gro |= gro;
+
+	return set_int(receivers[v6], SOL_UDP, UDP_GRO, gro);
+}
+
+/* What was learned goes with its route, or, of IPv4, with the cache. */
+static void reset_routes(void)
+{
+	if (do_route(0, 600) || do_route(1, 1300))
+		die("route");
+	set_sysctl("ipv4/route/flush", "1");
+	routes_changed = false;
+}
+
+static void reset_network(void)
 {
 	size_t i;
 
@@ -165,6 +223,60 @@ static void reset_device(void)
 		die("MTU");
 	for (i = 0; i < ARRAY_SIZE(device_features); i++)
 		do_feature(i, true);
+	if (routes_changed)
+		reset_routes();
+	for (i = 0; i < 2 && receives_gro; i++)
+		do_receive(i, false);
+	receives_gro = false;
+}
+
+/* Somebody on the way has a smaller MTU, he says. */
+
+static void put_ipv6(unsigned char *p, const char *src, const char *dst, int len, int proto)
+{
+	p[0] = 6 << 4;
+	put16(p + 4, len);
+	p[6] = proto;
+	p[7] = 64;
+	inet_pton(AF_INET6, src, p + 8);
+	inet_pton(AF_INET6, dst, p + 24);
+}
+
+static void put_ipv4(unsigned char *p, const char *src, const char *dst, int len, int proto)
+{
+	p[0] = 4 << 4 | 5;
+	put16(p + 2, 20 + len);
+	p[8] = 64;
+	p[9] = proto;
+	inet_pton(AF_INET, src, p + 12);
+	inet_pton(AF_INET, dst, p + 16);
+	put16(p + 10, ~sum_bytes(0, p, 20));
+}
+
+static int do_learn(int v6, int mtu)
+{
+	unsigned char frame[256] = {}, *eth = frame + sizeof(struct virtio_net_hdr), *p = eth + ETH_HLEN;
+	static const unsigned char macs[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	void (*put_ip)(unsigned char *, const char *, const char *, int, int) = v6 ? put_ipv6 : put_ipv4;
+	const char *here = v6 ? "2001:db8::1" : "192.0.2.1", *there = icmp_hosts[v6];
+	int hlen = v6 ? 40 : 20, proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, len = 8 + hlen + 8;
+	unsigned char *icmp = p + hlen, *udp = icmp + 8 + hlen;
+	const unsigned char tail[] = { 0, len, 0, proto };
+
+	memcpy(eth, macs, sizeof(macs));
+	put16(eth + 12, v6 ? ETH_P_IPV6 : ETH_P_IP);
+	put_ip(p, there, here, len, proto);
+	icmp[0] = v6 ? 2 : 3;
+	icmp[1] = v6 ? 0 : 4;
+	put16(icmp + 6, mtu);
+	put_ip(icmp + 8, here, there, 1008, IPPROTO_UDP);
+	put16(udp, 5000 + v6);
+	put16(udp + 2, PORT);
+	put16(udp + 4, 1008);
+	put16(icmp + 2, ~sum_bytes(v6 ? sum_bytes(sum_bytes(0, p + 8, 32), tail, 4) : 0, icmp, len));
+	routes_changed = true;
+
+	return send(wire, frame, p + hlen + len - frame, 0) < 0 ? -errno : 0;
 }
 
 /* Options */
@@ -175,6 +287,8 @@ static int do_set(const struct op *op)
 	const void *val = &op->val;
 	int len = sizeof(int), ret, fd = socks[op->sock];
 
+	if (o->kernels && (as_plain || !tracing))
+		return 0;
 	if (o->blob) {
 		val = op->val ? o->blob->data : NULL;
 		len = op->val ? o->blob->len : 0;
@@ -187,9 +301,11 @@ static int do_set(const struct op *op)
 		if (as_plain)
 			set_int(fd, SOL_UDP, UDP_SEGMENT, 0);
 	}
+	if (o->opt == IPV6_MTU && o->level == SOL_IPV6)
+		own_mtu[op->sock] = op->val;
 	if (o->blob) {
-		headers[op->sock] &= ~(1 << op->row);
-		headers[op->sock] |= op->val << op->row;
+		headers[op->sock] &= ~(1ULL << op->row);
+		headers[op->sock] |= (__u64)op->val << op->row;
 	}
 
 	return 0;
@@ -208,42 +324,6 @@ static int do_connect(const struct op *op)
 
 /* Sends */
 
-static int send_pieces(const struct op *op, struct gso_send *s)
-{
-	int i, ret, off = 0, len = s->len;
-
-	for (i = 1; i <= op->calls; i++) {
-		s->len = (long)len * i / op->calls - off;
-		s->data = data + off;
-		s->flags = op->flags | (i < op->calls ? MSG_MORE : 0);
-		ret = gso_send(socks[op->sock], s);
-		if (ret < 0)
-			return ret;
-		off += ret;
-	}
-
-	return off;
-}
-
-static int send_many(const struct op *op, const struct gso_send *s)
-{
-	struct mmsghdr msgs[8] = {};
-	static struct gso_msg msg;
-	int i, ret;
-
-	fill_msg(&msg, s);
-	for (i = 0; i < op->messages; i++)
-		msgs[i].msg_hdr = msg.hdr;
-	ret = sendmmsg(socks[op->sock], msgs, op->messages, op->flags);
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int send_as_is(const struct op *op, struct gso_send *s)
-{
-	return op->messages > 1 ? send_many(op, s) : send_pieces(op, s);
-}
-
 /* Only the first datagram can make the send fail. */
 static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 {
@@ -251,10 +331,12 @@ static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 
 	s->cmsg = NO_SIZE;
 	s->flags = op->flags;
+	if (op->flags & MSG_ZEROCOPY)
+		s->pieces = 1;	/* a datagram has few of those of a longer send */
 	for (off = 0; off < len; off += s->len) {
 		s->len = len - off < size ? len - off : size;
 		s->data = data + off;
-		ret = gso_send(socks[op->sock], s);
+		ret = send_one(op, s);
 		if (!off)
 			first = ret;
 		if (first < 0)
@@ -262,6 +344,20 @@ static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 	}
 
 	return len;
+}
+
+/* By the option, or for this message */
+static bool has_header(const struct op *op, int row)
+{
+	size_t i;
+
+	if (!options[row].blob)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(control_messages); i++)
+		if (op->cmsgs & 1 << i && !strcmp(control_messages[i].name, options[row].name))
+			return true;
+
+	return headers[op->sock] & 1ULL << row;
 }
 
 /* The bytes that one call may have, by what the destination and the options are; none of it, 0 */
@@ -278,66 +374,80 @@ static int longest(const struct op *op, const struct addr *to)
 	if (to->sa.sa_family == AF_INET6)
 		v6 = !IN6_IS_ADDR_V4MAPPED(&to->v6.sin6_addr);
 	for (i = 0; i < (int)ARRAY_SIZE(options); i++)
-		if (headers[op->sock] & 1 << i && (options[i].level == SOL_IPV6) == v6)
+		if (has_header(op, i) && options[i].level == (v6 ? SOL_IPV6 : SOL_IP))
 			len += options[i].blob->len;
 	most = v6 ? UDP6_PAYLOAD_MAX : UDP4_PAYLOAD_MAX;
 
 	return most - len;
 }
 
-/* Errors on the queue, to nowhere if f is NULL */
-static void show_errors(FILE *f, int sock)
-{
-	char control[512], text[INET6_ADDRSTRLEN];
-	struct sock_extended_err *err;
-	struct addr name;
-	struct msghdr msg;
-	struct cmsghdr *c;
-	char buf[64];
-	struct iovec iov = { buf, sizeof(buf) };
-	int ret;
+static __u32 first_stamp;		/* ID of the operation's first */
+static int nr_stamps;
 
-	for (;;) {
-		memset(&msg, 0, sizeof(msg));
-		memset(&name, 0, sizeof(name));
-		msg.msg_name = &name.sa;
-		msg.msg_namelen = sizeof(name.v6);
-		msg.msg_iov = &iov;
-		msg.msg_iovlen = 1;
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		ret = recvmsg(socks[sock], &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
-		if (ret < 0)
-			return;
-		for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-			if ((c->cmsg_level != SOL_IP || c->cmsg_type != IP_RECVERR) &&
-			    (c->cmsg_level != SOL_IPV6 || c->cmsg_type != IPV6_RECVERR))
-				continue;
-			err = (void *)CMSG_DATA(c);
-			if (!f || err->ee_origin == SO_EE_ORIGIN_ZEROCOPY)
-				continue;
-			inet_ntop(name.sa.sa_family, name.sa.sa_family == AF_INET ?
-				  (void *)&name.v4.sin_addr : (void *)&name.v6.sin6_addr, text, sizeof(text));
-			fprintf(f, "  error queue of v%d: %s, origin %d type %d code %d info %u, to %s port %d, %d bytes\n",
-				sock ? 6 : 4, strerror(err->ee_errno), err->ee_origin, err->ee_type,
-				err->ee_code, err->ee_info, msg.msg_namelen ? text : "nobody",
-				msg.msg_namelen ? addr_port(&name) : 0, ret);
-		}
+static void show_error(FILE *errors, FILE *notices, int sock, const struct sock_extended_err *err,
+		       const struct addr *name, int len)
+{
+	char text[INET6_ADDRSTRLEN];
+	int v = sock ? 6 : 4;
+
+	if (err->ee_origin == SO_EE_ORIGIN_ZEROCOPY) {
+		fprintf(notices, "  v%d: %u complete, code %d\n", v, err->ee_data - err->ee_info + 1, err->ee_code);
+	} else if (err->ee_origin == SO_EE_ORIGIN_TIMESTAMPING) {
+		if (!nr_stamps++)
+			first_stamp = err->ee_data;
+		fprintf(notices, "  v%d: time stamp %u, id %u, with %d bytes\n", v, err->ee_info,
+			err->ee_data - first_stamp, len);
+	} else {
+		inet_ntop(name->sa.sa_family, name->sa.sa_family == AF_INET ?
+			  (void *)&name->v4.sin_addr : (void *)&name->v6.sin6_addr, text, sizeof(text));
+		fprintf(errors, "  error queue of v%d: %s, origin %d type %d code %d info %u, to %s port %d, %d bytes\n",
+			v, strerror(err->ee_errno), err->ee_origin, err->ee_type, err->ee_code, err->ee_info,
+			name->sa.sa_family ? text : "nobody", name->sa.sa_family ? addr_port(name) : 0, len);
 	}
 }
 
-/* A difference that is known: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec */
-static bool is_left_out(int sock, const struct addr *to)
+/* Errors on the queue, and what comes with success: that pages are free, time stamps */
+static void show_queue(FILE *errors, FILE *notices, int sock)
 {
-	struct addr peer = { .len = sizeof(peer.v6) }, tunnel;
+	char control[512], buf[64];
+	struct addr name;
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg;
+	struct cmsghdr *c;
+	int ret;
 
-	if (!sock || get_int(socks[sock], SOL_IPV6, IPV6_MTU_DISCOVER) != IPV6_PMTUDISC_OMIT)
-		return false;
-	if (!to && getpeername(socks[sock], &peer.sa, &peer.len))
-		return false;
-	tunnel = addr_of(V6, "", TUNNEL6, PORT);
+	for (;;) {
+		memset(&name, 0, sizeof(name));
+		msg = (struct msghdr) {
+			.msg_name = &name.sa, .msg_namelen = sizeof(name.v6), .msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = control, .msg_controllen = sizeof(control),
+		};
+		ret = recvmsg(socks[sock], &msg, MSG_ERRQUEUE | MSG_DONTWAIT | MSG_TRUNC);
+		if (ret < 0)
+			return;
+		for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+			if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) ||
+			    (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
+				show_error(errors, notices, sock, (void *)CMSG_DATA(c), &name, ret);
+	}
+}
 
-	return addr_equal(&tunnel, to ? to : &peer);
+/* What goes wrong with segments or without: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec, and a splice
+ * into IPsec over IPv6 that is longer than the MTU
+ */
+static bool is_left_out(const struct op *op, const struct addr *to)
+{
+	struct addr peer = { .len = sizeof(peer.v6) }, tunnel = addr_of(V6, "", TUNNEL6, PORT);
+
+	if (!op->sock || (!to && getpeername(socks[op->sock], &peer.sa, &peer.len)))
+		return false;
+	if (!to)
+		to = &peer;
+	if (op->way == SPLICE && !segmented)
+		return !memcmp(&to->v6.sin6_addr, &tunnel.v6.sin6_addr, 8);
+
+	return get_int(socks[op->sock], SOL_IPV6, IPV6_MTU_DISCOVER) == IPV6_PMTUDISC_OMIT &&
+	       addr_equal(&tunnel, to);
 }
 
 /* Each message as plain sends of its datagrams */
@@ -371,19 +481,24 @@ static int do_send(const struct op *op)
 	};
 	struct addr to;
 	int ret = 0;
-	bool whole;
 
 	/* A corked send to another address than that of the connection changes the latter, with
 	 * segments or without.
 	 */
-	if (op->to >= 0 && !(op->calls > 1 && connected(op->sock))) {
+	if (op->to >= 0 && !((op->calls > 1 || op->way == CORK) && connected(op->sock))) {
 		const char *text = destinations[op->to].text;
 
 		to = addr_of(op->sock ? V6 : V4, text, text, PORT);
 		s.to = &to;
 	}
+	/* One datagram in more pieces than a packet refers to is copied if there is a size, and refused if not. */
+	if (!tracing && size && len <= size && op->pieces * op->calls > 16 &&
+	    (op->flags & MSG_ZEROCOPY || op->way == SPLICE || op->way == URING_ZC))
+		return 0;
+	segment_by = size;
 	segmented = size && len > size;
-	if (is_left_out(op->sock, s.to))
+	whole = true;
+	if (is_left_out(op, s.to))
 		return 0;
 	if (!as_plain)
 		ret = send_as_is(op, &s);
@@ -393,13 +508,106 @@ static int do_send(const struct op *op)
 		s.cmsg = NO_SIZE;
 		ret = whole ? send_as_is(op, &s) : send_each(op, &s, size);
 	}
-	if (whole && segmented)
-		show_errors(NULL, op->sock);
 
 	return ret;
 }
 
+static int do_op(const struct op *op)
+{
+	switch (op->what) {
+	case SET:
+		return do_set(op);
+	case CONNECT:
+		return do_connect(op);
+	case FEATURE:
+		return do_feature(op->row, op->val);
+	case LINK_MTU:
+		return do_mtu(op->val);
+	case ROUTE_MTU:
+		return do_route(op->sock, op->val);
+	case LEARN_MTU:
+		return do_learn(op->sock, op->val);
+	case RECEIVE:
+		return do_receive(op->sock, op->val);
+	case SEND:
+		return do_send(op);
+	}
+
+	return -ENOSYS;
+}
+
+/* Threads that take turns: each has pages of its own to copy to. The first is the program's own. */
+
+static struct worker {
+	sem_t go, done;
+	const struct op *op;
+	int ret;
+} workers[MAX_THREADS];
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+
+	for (;;) {
+		sem_wait(&w->go);
+		w->ret = do_op(w->op);
+		sem_post(&w->done);
+	}
+
+	return NULL;
+}
+
+static void start_workers(void)
+{
+	pthread_t thread;
+	int i;
+
+	for (i = 1; i < MAX_THREADS; i++)
+		if (sem_init(&workers[i].go, 0, 0) || sem_init(&workers[i].done, 0, 0) ||
+		    pthread_create(&thread, NULL, work, &workers[i]))
+			die("threads");
+}
+
+static int do_op_in_thread(const struct op *op)
+{
+	struct worker *w = &workers[op->thread];
+
+	if (!op->thread)
+		return do_op(op);
+	w->op = op;
+	sem_post(&w->go);
+	while (sem_wait(&w->done))
+		;
+
+	return w->ret;
+}
+
 /* What came of it */
+
+struct text {
+	FILE *f;
+	char *text;
+	size_t size;
+};
+
+static void text_open(struct text *t)
+{
+	t->f = open_memstream(&t->text, &t->size);
+	if (!t->f)
+		die("memory");
+}
+
+/* What is for the comparison of kernels alone gets a star, or is left out where there is none. */
+static void text_put(FILE *f, struct text *t, bool kernels)
+{
+	char *line, *save;
+
+	fclose(t->f);
+	if (tracing || !kernels)
+		for (line = strtok_r(t->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+			fprintf(f, "%s%s\n", kernels ? "*" : "", line);
+	free(t->text);
+}
 
 static void show_wire(FILE *f)
 {
@@ -417,58 +625,96 @@ static void show_wire(FILE *f)
 	}
 }
 
+static void show_received(FILE *f, int v6)
+{
+	static unsigned char buf[1 << 16];
+	char control[64];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg;
+	struct cmsghdr *c;
+	int ret, size;
+
+	for (;;) {
+		msg = (struct msghdr) {
+			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+		};
+		ret = recvmsg(receivers[v6], &msg, MSG_DONTWAIT);
+		if (ret < 0)
+			return;
+		size = 0;
+		c = CMSG_FIRSTHDR(&msg);
+		if (c && c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&size, CMSG_DATA(c), sizeof(size));
+		fprintf(f, "  v%d received %d by %d %08x\n", v6 ? 6 : 4, ret, size, hash_bytes(buf, ret));
+	}
+}
+
+static void show_state(FILE *f, const struct op *op)
+{
+	int outq = 0;
+
+	if (op->what == SET && !options[op->row].blob)
+		fprintf(f, "  is %d\n", get_int(socks[op->sock], options[op->row].level, options[op->row].opt));
+	if (op->what != SEND)
+		return;
+	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n", segment_by, own_mtu[op->sock],
+		get_int(socks[op->sock], SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDPLITE);
+	show_received(f, 0);
+	show_received(f, 1);
+	if (ioctl(socks[op->sock], SIOCOUTQ, &outq) || outq)
+		fprintf(f, "  still charged: %d\n", outq);
+}
+
 /* A plain send may fail when some of its fragments have left. A segmented one must not. */
 static void run_op(FILE *f, const struct op *op)
 {
-	static FILE *null;
-	int ret = 0;
+	struct text frames, errors, notices, state;
+	int i, ret = do_op_in_thread(op);
 
-	switch (op->what) {
-	case SET:
-		ret = do_set(op);
-		break;
-	case CONNECT:
-		ret = do_connect(op);
-		break;
-	case FEATURE:
-		ret = do_feature(op->row, op->val);
-		break;
-	case LINK_MTU:
-		ret = do_mtu(op->val);
-		break;
-	case SEND:
-		ret = do_send(op);
-		break;
-	}
 	print_op(f, op);
 	fprintf(f, "  = %d%s%s\n", ret, ret < 0 ? " " : "", ret < 0 ? strerror(-ret) : "");
-	if (op->what != SEND)
+	if (op->what == SEND) {
+		text_open(&frames);
+		text_open(&errors);
+		text_open(&notices);
+		show_wire(frames.f);
+		nr_stamps = 0;
+		for (i = 0; i < 2; i++)
+			show_queue(errors.f, notices.f, i);
+		text_put(f, &frames, ret < 0 && (as_plain || !segmented));
+		text_put(f, &errors, segmented && whole);
+		text_put(f, &notices, true);
+	}
+	if (!tracing)
 		return;
-	if (!null)
-		null = fopen("/dev/null", "w");
-	show_wire(ret < 0 && (as_plain || !segmented) ? null : f);
-	show_errors(f, 0);
-	show_errors(f, 1);
+	text_open(&state);
+	show_state(state.f, op);
+	text_put(f, &state, true);
 }
 
-/* Returns the text of a run; free it */
-static char *run_program(const struct program *p, bool plain)
+static void run_program(FILE *f, const struct program *p, bool plain)
 {
-	size_t size;
-	char *text;
-	FILE *f = open_memstream(&text, &size);
 	int i;
 
 	as_plain = plain;
-	reset_device();
+	reset_network();
 	open_socks(p->proto);
 	for (i = 0; i < p->nr; i++)
 		run_op(f, &p->ops[i]);
 	close(socks[0]);
 	close(socks[1]);
-	fclose(f);
+}
 
-	return text;
+/* Returns the text of a run; free it */
+static char *program_text(const struct program *p, bool plain)
+{
+	struct text t;
+
+	text_open(&t);
+	run_program(t.f, p, plain);
+	fclose(t.f);
+
+	return t.text;
 }
 
 static void print_lines(const char *title, const char *text)
@@ -507,7 +753,7 @@ static void print_difference(char *text, char *plain)
 static bool same_as_plain(const struct program *p, bool print)
 {
 	static char *was[2];
-	char *text = run_program(p, false), *plain = run_program(p, true);
+	char *text = program_text(p, false), *plain = program_text(p, true);
 	bool same = !strcmp(text, plain);
 
 	if (!same) {
@@ -589,11 +835,61 @@ static int compare_plain(__u32 seed, int from, int programs)
 	return !!bad;
 }
 
+/* Traces: programs begin with their number and mask, operations with @ and theirs */
+
+static void trace_run(const struct program *p, const char *name, __u64 mask, bool plain)
+{
+	int i;
+
+	printf("program %s%s\n", name, plain ? " plain" : "");
+	as_plain = plain;
+	reset_network();
+	open_socks(p->proto);
+	for (i = 0; i < p->nr; i++) {
+		if (!(mask & 1ULL << i))
+			continue;
+		printf("@%d ", i);
+		run_op(stdout, &p->ops[i]);
+		fflush(stdout);
+	}
+	close(socks[0]);
+	close(socks[1]);
+}
+
+static void trace_program(__u32 seed, int number, const char *mask, bool both)
+{
+	struct program p;
+	char name[64];
+	int i;
+
+	gen_program(&p, seed, number);
+	snprintf(name, sizeof(name), "%d %s", number, mask);
+	for (i = 0; i <= both; i++)
+		trace_run(&p, name, strtoull(mask, NULL, 16), i);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 4)
-		return 2;
-	setup();
+	bool both = argc > 1 && !strcmp(argv[1], "both");
+	__u32 seed;
+	int i, first;
 
-	return compare_plain(strtoul(argv[1], NULL, 0), atoi(argv[2]), atoi(argv[3]));
+	if (argc < 5)
+		return 2;
+	tracing = strcmp(argv[1], "plain");
+	setup();
+	start_workers();
+	seed = strtoul(argv[2], NULL, 0);
+	first = atoi(argv[3]);
+	if (!tracing)
+		return compare_plain(seed, first, atoi(argv[4]));
+	if (argc == 5 && strlen(argv[4]) < 10)
+		for (i = 0; i < atoi(argv[4]); i++)
+			trace_program(seed, first + i, "ffffffffff", both);
+	else
+		for (i = 4; i < argc; i++)
+			trace_program(seed, first, argv[i], both);
+	printf("complete\n");
+
+	return 0;
 }

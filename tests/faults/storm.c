@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Two tasks on two CPUs send, segmented, while their device goes down and up, to another namespace and back, while
+ * its MTU and its features change. Each for a number of rounds, bounded in time.
+ *
+ *	storm [FILTER]
+ *
+ * Each datagram that arrives is right. When all is over the sockets owe nothing, what was sent has arrived or not
+ * and no more, and the sockets send as before.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "udpgso_topo.h"
+
+#define SENDERS		2
+#define ROUNDS		16
+#define TIMEOUT_S	600	/* the debug kernel is slow, and its host may be busy */
+#define SEND_LEN	20001
+#define SEND_SIZE	1200
+
+static const struct expect whole = { payload, SEND_LEN, SEND_SIZE, (SEND_LEN + SEND_SIZE - 1) / SEND_SIZE };
+
+static struct ends ends;
+static atomic_bool stop;
+
+struct sender {
+	pthread_t thread;
+	int fd, cpu;
+	long sent, refused;
+	int last_error;
+};
+
+static struct sender senders[SENDERS];
+
+static bool link_down_up(int round)
+{
+	return ip_in(TX, "link set d0 %s", round & 1 ? "up" : "down");
+}
+
+static bool link_mtu(int round)
+{
+	static const int mtus[] = { 1280, 1500, 9000, 1300 };
+
+	return ip_in(TX, "link set d0 mtu %d", mtus[round % ARRAY_SIZE(mtus)]);
+}
+
+static bool link_features(int round)
+{
+	static const char * const words[] = { "uso", "csum", "sg", "gso" };
+	char text[64];
+
+	snprintf(text, sizeof(text), "tx:d0 %s%c", words[round / 2 % ARRAY_SIZE(words)], round & 1 ? '+' : '-');
+
+	return set_features(text, false);
+}
+
+static bool link_moved(int round)
+{
+	if (!(round & 1))
+		return ip_in(TX, "link set d0 netns mid");
+
+	return ip_in(MID, "link set d0 netns tx") &&
+	       ip_in(TX, "link set d0 up;addr add 192.0.2.1/24 dev d0;addr add 2001:db8::1/64 dev d0 nodad");
+}
+
+static bool queue_replaced(int round)
+{
+	static const char * const queues[] = {
+		"tbf rate 1gbit burst 4000 limit 400000", "pfifo limit 10", "fq", "noqueue",
+	};
+
+	return tc_in(TX, "qdisc replace dev d0 root %s", queues[round % ARRAY_SIZE(queues)]);
+}
+
+static const struct storm {
+	const char *name;
+	bool (*change)(int round);
+	const char *restore;	/* for ip */
+} storms[] = {
+	{ "down and up", link_down_up, "link set d0 up" },
+	{ "MTU", link_mtu, "link set d0 mtu 1500" },
+	{ "features", link_features, "" },
+	{ "to another namespace", link_moved, "" },
+	{ "queue", queue_replaced, "" },
+};
+
+static void *send_on(void *arg)
+{
+	struct sender *s = arg;
+	struct gso_send gso = { &ends.to, payload, SEND_LEN, SEND_SIZE };
+	struct gso_msg *msg = malloc(sizeof(*msg));
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(s->cpu, &set);
+	if (!msg || sched_setaffinity(0, sizeof(set), &set))
+		die("CPU %d", s->cpu);
+	fill_msg(msg, &gso);
+	while (!stop) {
+		if (sendmsg(s->fd, &msg->hdr, MSG_DONTWAIT) >= 0) {
+			s->sent++;
+		} else {
+			s->refused++;
+			s->last_error = errno;
+		}
+		usleep(200);	/* programs that change the device need a CPU, too */
+	}
+	free(msg);
+
+	return NULL;
+}
+
+/* What of a payload a datagram can be, from its first bytes */
+static bool is_segment(const unsigned char *buf, int len)
+{
+	int at;
+
+	for (at = 0; at < SEND_LEN; at += SEND_SIZE) {
+		int want = SEND_LEN - at < SEND_SIZE ? SEND_LEN - at : SEND_SIZE;
+
+		if (len == want && !memcmp(buf, payload + at, len))
+			return true;
+	}
+
+	return false;
+}
+
+/* Reads what there is; the number of datagrams */
+static long read_all(void)
+{
+	static unsigned char buf[1 << 16];
+	long nr = 0;
+	int ret;
+
+	while ((ret = recv(ends.rx, buf, sizeof(buf), 0)) >= 0) {
+		nr++;
+		if (!case_failed && !is_segment(buf, ret))
+			fail("a datagram of %d bytes that was not sent", ret);
+	}
+
+	return nr;
+}
+
+/* Of UDP, by IPv4 and by IPv6: "Udp: names" above "Udp: values", and a line each */
+static long bad_checksums(void)
+{
+	static const char cmd[] =
+		"awk '$1 == \"Udp:\" { if (!n++) split($0, name); else for (i in name) if (name[i] == \"InCsumErrors\") s += $i }"
+		"$1 == \"Udp6InCsumErrors\" { s += $2 } END { print s + 0 }' /proc/net/snmp /proc/net/snmp6";
+	long value = -1;
+	FILE *pipe;
+
+	enter(RX);
+	pipe = popen(cmd, "r");
+	if (!pipe || fscanf(pipe, "%ld", &value) != 1)
+		die("awk");
+	pclose(pipe);
+	enter(TX);
+
+	return value;
+}
+
+static void start_senders(enum family fam)
+{
+	int i;
+
+	stop = false;
+	for (i = 0; i < SENDERS; i++) {
+		struct sender *s = &senders[i];
+		struct addr local;
+
+		*s = (struct sender) { .cpu = i };
+		s->fd = udp_socket(socket_domain(fam), IPPROTO_UDP, 0);
+		bind_any(s->fd, socket_domain(fam), &local);
+		if (pthread_create(&s->thread, NULL, send_on, s))
+			die("thread");
+	}
+}
+
+static long end_senders(void)
+{
+	long sent = 0;
+	int i;
+
+	stop = true;
+	for (i = 0; i < SENDERS; i++) {
+		struct sender *s = &senders[i];
+
+		pthread_join(s->thread, NULL);
+		printf("# CPU %d: %ld sends, %ld refused%s%s\n", s->cpu, s->sent, s->refused,
+		       s->refused ? ", the last one: " : "", s->refused ? strerror(s->last_error) : "");
+		if (!s->sent)
+			fail("nothing was sent");
+		expect_outq_empty(s->fd);
+		sent += s->sent;
+	}
+
+	return sent * whole.count;
+}
+
+/* The same sockets, when nothing disturbs them */
+static void send_again(void)
+{
+	struct gso_send gso = { &ends.to, payload, SEND_LEN, SEND_SIZE };
+	int i;
+
+	for (i = 0; i < SENDERS && !case_failed; i++) {
+		expect_ret("send afterwards", SEND_LEN, gso_send(senders[i].fd, &gso));
+		send_fence(senders[i].fd, &ends.to);
+		expect_rx(ends.rx, NULL, &whole, 1);
+		expect_outq_empty(senders[i].fd);
+	}
+}
+
+static void test_storm(const struct test_case *tc)
+{
+	static const struct topo veth = { "veth" };
+	const struct storm *storm = tc->row;
+	long got = 0, sent;
+	int i;
+
+	alarm(TIMEOUT_S);
+	topo_now = NULL;
+	if (!topo_open(&ends, &veth, "", tc->fam))
+		goto close;
+	set_sysctl("ipv6/conf/all/keep_addr_on_down", "1");
+	start_senders(tc->fam);
+	for (i = 0; i < ROUNDS && storm->change(i) && !case_failed; i++)
+		got += read_all();
+	sent = end_senders();
+	if (ip_in(TX, "%s", storm->restore) && path_ready(&ends)) {
+		got += read_all();
+		printf("# %ld datagrams sent, %ld arrived\n", sent, got);
+		if (!got || got > sent)
+			fail("%ld datagrams have arrived of %ld", got, sent);
+		send_again();
+		expect_long("checksums that were wrong", 0, bad_checksums());
+	}
+	for (i = 0; i < SENDERS; i++)
+		close(senders[i].fd);
+close:
+	ends_close(&ends);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+	enum family fam;
+
+	topo_init();
+	for (i = 0; i < ARRAY_SIZE(storms); i++)
+		for (fam = V4; fam <= V6; fam++)
+			add_case(test_storm, &storms[i], fam, 0, "%s v%d", storms[i].name, fam == V6 ? 6 : 4);
+	run_cases(argc > 1 ? argv[1] : NULL);
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0
+# The random programs, compiled and run in guests.
+# shellcheck shell=bash
+
+make_program() {
+	[[ -d $WORK/build/series/usr/include/linux ]] || scripts/build series headers >&2
+	need gcc libc6-dev iproute2
+	mkdir -p "$WORK/random"
+	logged random gcc -O2 -Wall -pthread -isystem "$WORK/build/series/usr/include" \
+		-I "$WORK/series/tools/testing/selftests/net" -o "$WORK/random/random" tests/random/main.c
+}
+
+# on_guest KERNEL ARGUMENT...
+on_guest() {
+	local kernel=$1
+	shift
+	vm/run --kernel "$kernel" --root host --timeout 900 -- "$WORK/random/random $*"
+}
