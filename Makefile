@@ -71,6 +71,10 @@ soak: ## senders, receivers, settings at random on the debug kernel (MINUTES=30 
 trust: ## docs/trust.md: puts in the results of what was run here
 	@scripts/trust
 
+.PHONY: test-mutants
+test-mutants: prep ## small wrong changes to the series: does the test notice that has to? (MUTANTS="NAME...": only these)
+	@tests/mutants/all $(MUTANTS)
+
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
 	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
