@@ -90,6 +90,10 @@ port: ## the series as commits on your own git tree of 6.12.y (TREE=/path)
 series-mbox: prep ## the mails of a topic, in work/outgoing (TOPIC=1-udp-gso VERSION=2)
 	@scripts/series send '$(TOPIC)' $(if $(VERSION),-v$(VERSION))
 
+.PHONY: test-mutants
+test-mutants: prep ## small wrong changes to the series: does the test notice that has to? (MUTANTS="NAME...": only these)
+	@tests/mutants/all $(MUTANTS)
+
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
 	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz

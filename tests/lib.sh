@@ -115,15 +115,23 @@ guest() {
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 
-# A splat on KUnit's console is a failure, as it is in a guest.
-kunit() {
-	local rc=0 out=$WORK/build/kunit cc=gcc bad
+# kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux.
+kunit_py() {
+	local cc=gcc command=$1
+	shift
 	! command -v ccache >/dev/null || cc='ccache gcc'
 	cd "$WORK/series" || return
-	rm -f "$out/test.log"
-	flock "$WORK/build.lock" tools/testing/kunit/kunit.py run --build_dir="$out" --timeout=300 --jobs="$(nproc)" \
-		--kunitconfig="$TOP/configs/kunit.config" --make_options "CC=$cc" >&2 || rc=$?
-	sed -E 's/^\[ *[0-9]+\.[0-9]+\] //' "$out/test.log" | tee "$LOGS/kunit-console.log"
+	tools/testing/kunit/kunit.py "$command" --build_dir="$WORK/build/kunit" --make_options "CC=$cc" "$@" >&2
+}
+
+kunit_build() { (flock 9 && kunit_py build --jobs="$(nproc)" --kunitconfig="$TOP/configs/kunit.config") 9>"$WORK/build.lock"; }
+
+# kunit_exec [ARG...]: what has been built. A splat on the console is a failure, as it is in a guest.
+kunit_exec() {
+	local rc=0 bad log=$WORK/build/kunit/test.log
+	rm -f "$log"
+	(kunit_py exec --timeout="${KUNIT_TIMEOUT:-300}" "$@") || rc=$?
+	sed -E 's/^\[ *[0-9]+\.[0-9]+\] //' "$log" | tee "$LOGS/kunit-console.log"
 	bad=$(grep -m 1 -E -f <(grep -vE '^(#|$)' "$TOP/vm/splats"; echo '^WARNING: '; echo '^BUG: ') \
 		"$LOGS/kunit-console.log" || true)
 	if [[ $bad ]]; then
@@ -132,6 +140,8 @@ kunit() {
 	fi
 	return "$rc"
 }
+
+kunit() { kunit_build && kunit_exec; }
 
 # For debug kernels: a busy host stops the guest for longer than the watchdogs wait by themselves; freed pages are not
 # mapped, freed objects poisoned (KASAN has red zones of its own).
