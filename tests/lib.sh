@@ -127,6 +127,7 @@ kunit_py() {
 kunit_build() { (flock 9 && kunit_py build --jobs="$(nproc)" --kunitconfig="$TOP/configs/kunit.config") 9>"$WORK/build.lock"; }
 
 # kunit_exec [ARG...]: what has been built. A splat on the console is a failure, as it is in a guest.
+# shellcheck disable=SC2120 # tests/mutants/all has arguments
 kunit_exec() {
 	local rc=0 bad log=$WORK/build/kunit/test.log
 	rm -f "$log"
@@ -141,6 +142,7 @@ kunit_exec() {
 	return "$rc"
 }
 
+# shellcheck disable=SC2119
 kunit() { kunit_build && kunit_exec; }
 
 # For debug kernels: a busy host stops the guest for longer than the watchdogs wait by themselves; freed pages are not
