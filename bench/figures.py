@@ -15,7 +15,7 @@ import sys
 BENCH = os.path.dirname(os.path.realpath(__file__))
 KERNELS = ("stock", "base", "series")
 FAMILIES = (4, 6)
-RESULTS = os.path.join(BENCH, "results", "bench.json")
+RESULTS = os.path.join(BENCH, "results")  # SET.json
 PAYLOAD_MAX = 65507
 UNIT = ("instructions of the guest, kernel and program; not cycles. "
         "Rates are at 10^9 instructions a second.")
