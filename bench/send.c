@@ -122,7 +122,7 @@ static int open_receiver(const struct sockaddr *addr, socklen_t len)
 static int open_tun(void)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+	int tries, fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
 
 	ifr.ifr_flags |= vnet ? IFF_VNET_HDR : 0;
 	strncpy(ifr.ifr_name, tun, IFNAMSIZ - 1);
@@ -131,7 +131,16 @@ static int open_tun(void)
 	/* A kernel without UDP segmentation refuses the two bits. */
 	if (vnet && ioctl(fd, TUNSETOFFLOAD, OFFLOADS))
 		error(UNSUPPORTED, errno, "TUNSETOFFLOAD");
-	return fd;
+	/* Until a worker has seen that it has a reader, what is sent to it is dropped. */
+	for (tries = 0; tries < 2000; tries++) {
+		if (ioctl(tx, SIOCGIFFLAGS, &ifr))
+			error(1, errno, "%s: SIOCGIFFLAGS", tun);
+		if (ifr.ifr_flags & IFF_RUNNING)
+			return fd;
+		usleep(1000);
+	}
+	error(1, 0, "%s: not running after 2 s", tun);
+	return -1;
 }
 
 static void open_sockets(void)
