@@ -491,9 +491,12 @@ static int do_send(const struct op *op)
 		to = addr_of(op->sock ? V6 : V4, text, text, PORT);
 		s.to = &to;
 	}
-	/* One datagram in more pieces than a packet refers to is copied if there is a size, and refused if not. */
-	if (!tracing && size && len <= size && op->pieces * op->calls > 16 &&
-	    (op->flags & MSG_ZEROCOPY || op->way == SPLICE || op->way == URING_ZC))
+	/* Pieces over what a packet refers to: a splice of so many is several calls, of which the first one may succeed
+	 * alone; one corked datagram without copy is copied if there is a size, and refused if not.
+	 */
+	if (!tracing && size && op->pieces * op->calls > 16 &&
+	    (op->way == SPLICE ||
+	     (len <= size && op->flags & MSG_ZEROCOPY && (op->calls > 1 || op->way == CORK))))
 		return 0;
 	segment_by = size;
 	segmented = size && len > size;

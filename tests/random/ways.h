@@ -11,7 +11,7 @@
 #define DATA_MAX	70000
 #define PAGE		4096
 #define MAX_SPREAD	128	/* of all calls for a datagram */
-#define SPREAD_ROOM	(DATA_MAX + PAGE)
+#define SPREAD_ROOM	(18 * PAGE)	/* at least DATA_MAX; every piece begins at a page */
 
 struct message {
 	struct gso_msg gso;
