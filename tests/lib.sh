@@ -37,6 +37,16 @@ job() {
 	say "    $((SECONDS - start)) s"
 }
 
+# beside NAME [OPTION...] -- CMD...: a job while others run, as many as there are processors; what it says comes when it ends.
+beside() {
+	while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
+	(
+		out=$(job "$@" 2>&1)
+		flock 8
+		printf '%s\n' "$out"
+	) 8>>"$TALLY" &
+}
+
 # must NAME CMD...: one test, without which there is nothing to test: its failure ends the run.
 must() {
 	local name=$1 rc start=$SECONDS
@@ -57,8 +67,9 @@ must() {
 	echo 1 0 0 >>"$TALLY"
 }
 
-# verdict: what failed once more, up to 20 of them, the last line, and the status.
+# verdict: waits for all jobs; what failed once more, up to 20 of them, the last line, and the status.
 verdict() {
+	wait
 	awk '/^FAIL / { if (++n <= 20) print; next }
 		{ p += $1; f += $2; s += $3 }
 		END { if (n > 20) printf "and %d more\n", n - 20
