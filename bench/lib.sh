@@ -47,8 +47,8 @@ method() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
-# boot KERNEL LIST SEED [OPTION...]: prints what bench/guest does; options go to vm/run. All that is
-# random in the guest comes from the seed: the same one gives the same figures.
+# boot KERNEL LIST SEED [OPTION...]: prints what bench/guest does; options go to vm/run. What is random in
+# the guest comes from the seed: the same one gives the same figures, but for a boot in many.
 boot() {
 	local kernel=$1 list=$2 seed=$3 p files=()
 	shift 3
