@@ -24,7 +24,7 @@ pack_initramfs() {
 	mkdir -p "$vm" "$tmp"/root/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr}
 	install "$TOP/vm/init" "$tmp/root/init"
 	install "$TOP/vm/guest" "$vm/guest"
-	install "$(command -v busybox)" "$vm/busybox"
+	install "${UDPGSO_BUSYBOX:-$(command -v busybox)}" "$vm/busybox"
 	printf '%s\n' "$*" >"$vm/command"
 	printf '%s\n' "$name" >"$vm/hostname"
 	printf '%s\n' / >"$vm/directory"
@@ -75,14 +75,14 @@ tsc_khz() {
 }
 
 qemu_arguments() {
-	local accel line='console=ttyS0 earlyprintk=serial,ttyS0,115200 reboot=t no_timer_check'
+	local accel line=$kernel_line
 	line+=' panic=-1 panic_on_warn=1 oops=panic rcupdate.rcu_cpu_stall_timeout=60'
 	line+=' fb_tunnels=none dummy.numdummies=0 ifb.numifbs=0'
 	args=(-nodefaults -no-user-config -display none -no-reboot
-		-machine q35 -m "$mem" -smp "$smp,sockets=$smp"
+		-m "$mem" -smp "$smp,sockets=$smp"
 		-kernel "$image" -initrd "$tmp/initramfs"
 		-chardev "file,id=console,path=$console" -serial chardev:console
-		-device virtio-serial-pci
+		-device "$serial_bus"
 		-chardev "file,id=result,path=$tmp/result"
 		-device virtserialport,chardev=result,name=result)
 	if [[ $shell ]]; then
@@ -96,6 +96,7 @@ qemu_arguments() {
 			-device virtio-9p-pci,fsdev=host,mount_tag=host)
 	fi
 	accel=${UDPGSO_ACCEL-}
+	[[ -z $machine ]] || accel=other
 	[[ -z $icount ]] || accel=icount
 	[[ $accel ]] || accel=$(known accelerator accelerator)
 	case $accel in
@@ -103,6 +104,8 @@ qemu_arguments() {
 		line+=' nolapic_timer norandmaps tsc=reliable tsc_early_khz=1000000'
 		args+=(-accel tcg -icount 'shift=0,sleep=off' -cpu max,-erms,-fsrm
 			-rtc base=2026-01-01,clock=vm) ;;
+	other)
+		;;
 	kvm)
 		args+=(-accel kvm -cpu host) ;;
 	*)
@@ -116,7 +119,7 @@ qemu_arguments() {
 # its reader is slow, is lost when QEMU ends.  QEMU dies with this script, whatever ends that, and
 # tail with QEMU.
 start_qemu() {
-	local qemu_cmd=(qemu-system-x86_64 "${args[@]}")
+	local qemu_cmd=("${emulator[@]}" "${args[@]}")
 	if [[ $shell ]]; then
 		setpriv --pdeathsig TERM "${qemu_cmd[@]}" <&0 2>"$tmp/qemu" &
 	else
