@@ -102,14 +102,20 @@ listed() {
 
 # The programs are built with the series' Makefile and headers, and lie beside the scripts as if installed.
 build_selftests() {
-	local programs
 	"$TOP/scripts/build" series headers
+	compile_selftests "$WORK/build/series/usr/include"
+}
+
+# compile_selftests HEADERS [ARG...]: into $SUITE, arguments go to make.
+compile_selftests() {
+	local headers=$1 programs
+	shift
 	rm -rf "$SUITE"
 	mkdir -p "$SUITE/net"
 	mapfile -t programs < <(listed TEST_GEN_FILES TEST_GEN_PROGS)
 	((${#programs[@]})) || die "the series adds no program to $NET/Makefile"
 	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net" USERCFLAGS=-Werror \
-		KHDR_INCLUDES="-isystem $WORK/build/series/usr/include" "${programs[@]}"
+		KHDR_INCLUDES="-isystem $headers" "$@" "${programs[@]}"
 	cp -r "$WORK/series/$NET"/{*.sh,lib} "$SUITE/net/"
 	cp -r "$WORK/series/$NET/../kselftest" "$SUITE/"
 	listed TEST_PROGS >"$SUITE/scripts"
@@ -155,6 +161,15 @@ kunit_exec() {
 
 # shellcheck disable=SC2119
 kunit() { kunit_build && kunit_exec; }
+
+# What KUnit has said while a kernel booted is in its log, kunit_boot CMD...: boots one. KUnit lets allocations fail, each
+# with a trace of the stack.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+KUNIT_LOG="dmesg | sed 's/^\\[[^]]*\\] //'" KUNIT_ARGS=log_buf_len=8M
+kunit_boot() {
+	grep -v 'Call Trace' "$TOP/vm/splats" >"$WORK/kunit.splats"
+	UDPGSO_SPLATS=$WORK/kunit.splats "$@"
+}
 
 # For debug kernels: a busy host stops the guest for longer than the watchdogs wait by themselves; freed pages are not
 # mapped, freed objects poisoned (KASAN has red zones of its own).
