@@ -54,18 +54,18 @@ digest() {
 	} | sha256sum
 }
 
-# bare_tree DIR PATCHES: a worktree at base that holds only the files which the patches name.
+# bare_tree DIR PATCHES [COMMIT [FILE...]]: a worktree at COMMIT (base) that holds only the FILEs and what the patches name.
 bare_tree() {
-	local dir
+	local new=$1 patches=$2 dir
 	kgit worktree prune
-	kgit worktree add -q --detach --no-checkout "$1" base
-	dir=$(AT=$1 kgit rev-parse --absolute-git-dir)
+	kgit worktree add -q --detach --no-checkout "$new" "${3:-base}"
+	dir=$(AT=$new kgit rev-parse --absolute-git-dir)
 	mkdir -p "$dir/info"
 	{
-		echo /COPYING
-		find "$2" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
+		printf '/%s\n' COPYING "${@:4}"
+		find "$patches" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
 	} | LC_ALL=C sort -u >"$dir/info/sparse-checkout"
-	AT=$1 sparse read-tree -mu HEAD
+	AT=$new sparse read-tree -mu HEAD
 }
 
 sparse() { kgit -c core.sparseCheckout=true -c core.sparseCheckoutCone=false -c index.sparse=false "$@"; }
@@ -130,6 +130,14 @@ unroll() {
 			die "topic $topic holds a merge or an empty commit: its $n commits are not $n patches"
 		prev=$end
 	done <<<"$1"
+}
+
+# written TOPIC DIR: puts beside the patches what is written by hand.
+written() {
+	local file
+	for file in "$PATCHES/$1"/{cover-letter.txt,changes}; do
+		[[ ! -f $file ]] || cp -p "$file" "$2/"
+	done
 }
 
 # remember ENDS HEAD: from now on the branch and patches/ say the same.

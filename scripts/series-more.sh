@@ -12,8 +12,16 @@ rebase() {
 	say "series: rebased; look at \`scripts/series diff HEAD', then run \`scripts/series export'"
 }
 
+# as_of REVISION: `TOPIC COMMIT' of the patches that this repository had then, applied to base.
+as_of() {
+	mkdir "$TMP/old"
+	git -C "$TOP" archive "$1" patches | tar -x -C "$TMP/old"
+	bare_tree "$TMP/tree" "$TMP/old/patches"
+	apply "$TMP/old/patches" "$TMP/tree"
+}
+
 compare() {
-	local a=${1:-base} b=${2:-series}
+	local a=${1:-base} b=${2:-series} list
 	if [[ " ${KERNELS[*]} " == *" $a "* && " ${KERNELS[*]} " == *" $b "* ]]; then
 		git -C "$WORK/stock" diff "$a" "$b"
 		return
@@ -21,36 +29,63 @@ compare() {
 	git -C "$TOP" rev-parse -q --verify "$a^{commit}" >/dev/null ||
 		die "$a is neither a kernel (${KERNELS[*]}) nor a revision of this repository"
 	scratch
-	mkdir "$TMP/old"
-	git -C "$TOP" archive "$a" patches | tar -x -C "$TMP/old"
-	bare_tree "$TMP/tree" "$TMP/old/patches"
-	apply "$TMP/old/patches" "$TMP/tree" >"$TMP/ends"
-	git -C "$WORK/stock" range-diff "base..$(AT=$TMP/tree id HEAD)" base..series
+	list=$(as_of "$a")
+	git -C "$WORK/stock" range-diff "base..${list##* }" base..series
+}
+
+# between TOPIC <ENDS: the range of its commits, `FROM..TO'.
+between() {
+	local prev=base name end
+	while read -r name end; do
+		[[ $name != "$1" ]] || { printf '%s..%s\n' "$prev" "$end"; return; }
+		prev=$end
+	done
+}
+
+# since TOPIC N: the range that was version N, by the tag TOPIC-vN of this repository; nothing where that is not known.
+since() {
+	local list
+	git -C "$TOP" rev-parse -q --verify "refs/tags/$1-v$2^{commit}" >/dev/null ||
+		{ say "no range-diff: there is no tag $1-v$2" >&2; return 0; }
+	list=$(as_of "$1-v$2") || { say "no range-diff: what was $1-v$2 does not apply to base" >&2; return 0; }
+	between "$1" <<<"$list"
 }
 
 send() {
-	local topic=${1:-} version='' dir cover text list prev=base name end
+	local topic=${1:-} n=1 version=() dir cover text list range old changes=
 	[[ $topic && -s $PATCHES/$topic/cover-letter.txt ]] || die "send needs a topic with a cover letter: $(topics | xargs)"
 	shift
-	if [[ ${1:-} == -v[0-9]* ]]; then version=$1; shift; fi
+	if [[ ${1:-} =~ ^-v([1-9][0-9]*)$ ]]; then n=${BASH_REMATCH[1]} version=("$1"); shift; fi
+	[[ ! ${1:-} || $1 == --send ]] || die "send: $1 is neither a version (-v2) nor --send"
+	if ((n > 1)); then
+		changes=$PATCHES/$topic/changes
+		grep -q "^v$n:" "$changes" 2>/dev/null ||
+			die "$changes does not say what is new: it needs a paragraph that starts with \`v$n:'"
+		changes=$'\n\n'$(<"$changes")
+	fi
 	[[ ! $(unsaved) ]] || die "work/series: $(unsaved)"
-	dir=$WORK/outgoing/$topic$version
+	dir=$WORK/outgoing/$topic${version[*]}
 	rm -rf "$dir"
 	list=$(ends series)
-	while read -r name end; do
-		[[ $name != "$topic" ]] || break
-		prev=$end
-	done <<<"$list"
+	range=$(between "$topic" <<<"$list")
+	if ((n > 1)); then
+		scratch
+		old=$(since "$topic" $((n - 1)))
+		[[ ! $old ]] || version+=(--range-diff="$old")
+	fi
 	GIT_COMMITTER_NAME=$(git config user.name) GIT_COMMITTER_EMAIL=$(git config user.email) \
-		format "$prev" "$end" "$dir" --zero-commit --numbered --cover-letter \
-		--subject-prefix="${PREFIX:-PATCH net-next}" ${version:+"$version"}
+		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --numbered --cover-letter \
+		--subject-prefix="${PREFIX:-PATCH net-next}" "${version[@]}"
 	cover=$(find "$dir" -name '*0000-cover-letter.patch')
 	text=$(<"$cover")
 	text=${text/'*** SUBJECT HERE ***'/"$(head -n 1 "$PATCHES/$topic/cover-letter.txt")"}
-	text=${text/'*** BLURB HERE ***'/"$(tail -n +3 "$PATCHES/$topic/cover-letter.txt")"}
+	text=${text/'*** BLURB HERE ***'/"$(tail -n +3 "$PATCHES/$topic/cover-letter.txt")$changes"}
 	printf '%s\n' "$text" >"$cover"
 	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
-	[[ ${1:-} == --send ]] || { say "nothing is sent; --send ARG... hands them to git send-email"; return; }
+	if [[ ${1:-} != --send ]]; then
+		say "nothing is sent; --send ARG... hands them to git send-email; then \`git tag $topic-v$n', for the next version"
+		return
+	fi
 	shift
 	need git-email
 	git send-email "$@" "$dir"
