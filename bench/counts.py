@@ -4,6 +4,8 @@
 
 bench/counts.py show FAMILY KERNEL GUEST COUNTS MAP [KERNEL GUEST COUNTS MAP]
 	a table for each row; with two kernels both, and the difference
+bench/counts.py save FAMILY JSON TREES KERNEL GUEST COUNTS MAP [KERNEL GUEST COUNTS MAP]
+	writes the functions with the most instructions of each row to JSON; TREES: JSON, the git tree of each kernel
 bench/counts.py add JSON KERNEL GUEST COUNTS MAP
 	adds to the rows in JSON: "copy", instructions a datagram that copy from user space;
 	"slab", "frag" and "page", calls a datagram of these allocators
@@ -19,6 +21,7 @@ import sys
 import figures
 
 PROGRAM = "(program)"
+MOST = 25
 COPY = "rep_movs_alternative"
 ALLOCATORS = {"slab": r"(__kmalloc|kmem_cache_alloc)\w*_noprof",
               "frag": r"__page_frag_alloc_align",
@@ -52,9 +55,19 @@ class Profile:
         self.clock = result["ns"] / each
         self.instructions = {n: c / each for n, c in instructions.items()}
         self.calls = {n: c / each for n, c in calls.items() if c}
+        self.known = symbols.names
 
     def total(self):
         return sum(self.instructions.values())
+
+    def most(self):
+        return sorted(self.instructions, key=self.instructions.get, reverse=True)[:MOST]
+
+    def of(self, name):
+        """Instructions and calls; nothing when this kernel has no such function."""
+        if name != PROGRAM and name not in self.known:
+            return None
+        return [round(self.instructions.get(name, 0), 2), round(self.calls.get(name, 0), 3)]
 
 
 def rows_of(path):
@@ -116,6 +129,20 @@ def show(family, groups):
                   + (f"{-more:10.2f}" if two else ""))
 
 
+def save(family, path, trees, groups):
+    """What is among the most on one of the kernels, of all of them."""
+    found, rows = {g[0]: profiles(*g) for g in groups}, []
+    for row in dict.fromkeys(r for f in found.values() for r, v in f if v == family):
+        there = {k: f[row, family] for k, f in found.items() if (row, family) in f}
+        if len(there) < len(found):
+            sys.exit(f"error: {row}, IPv{family}: not on each kernel")
+        names = dict.fromkeys(n for p in there.values() for n in p.most())
+        rows.append({"case": row, "family": family, "total": {k: round(p.total(), 2) for k, p in there.items()},
+                     "functions": {n: {k: p.of(n) for k, p in there.items()} for n in names}})
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(json.dumps({"trees": json.loads(trees), "rows": rows}, indent=1) + "\n")
+
+
 def add(path, *group):
     fig = figures.Figures([path])
     for (row, family), profile in profiles(*group).items():
@@ -134,6 +161,8 @@ def main():
     what, args = sys.argv[1:2], sys.argv[2:]
     if what == ["show"] and len(args) in (5, 9):
         show(int(args[0]), [args[i:i + 4] for i in range(1, len(args), 4)])
+    elif what == ["save"] and len(args) in (7, 11):
+        save(int(args[0]), args[1], args[2], [args[i:i + 4] for i in range(3, len(args), 4)])
     elif what == ["add"] and len(args) == 5:
         add(*args)
     else:

@@ -79,6 +79,6 @@ def segments(fig, path):
 
 
 def payload(fig, path):
-    rows = [row for row in fig.measured() if row.count == 4 or row.group == "plain"]
+    rows = sorted((row for row in fig.measured() if row.count == 4 or row.group == "plain"), key=lambda row: row.size)
     curves = {g: [r for r in rows if r.group == g] for g in ("plain", "gso", "nocsum", "device")}
     lines(fig, path, curves, lambda row: row.size, "payload of a datagram, bytes; 4 in a send but for plain")
