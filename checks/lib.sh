@@ -49,10 +49,40 @@ kmake() {
 		flock "$WORK/build.lock" make -C "$src" O="$out" ARCH=x86_64 CC="$cc" -j"$(nproc)" "$@"
 }
 
-# configure TREE OUT: the common configuration, and the KUnit test where the tree has it.
+# configure TREE OUT [ARG...]: the common configuration, and the KUnit test where the tree has it.
 configure() {
 	mkdir -p "$2"
 	cat "$TOP/configs/common.config" >"$TMP/config"
 	printf '%s\n' CONFIG_KUNIT=y CONFIG_UDP_GSO_KUNIT_TEST=y >>"$TMP/config"
-	KCONFIG_ALLCONFIG=$TMP/config logged "check-config-${2##*/}" kmake "$1" "$2" allnoconfig
+	KCONFIG_ALLCONFIG=$TMP/config logged "check-config-${2##*/}" kmake "$@" allnoconfig
+}
+
+# compile_both NAME SEEN ARG...: the files that the series touches, on base and series, with arguments for make.
+# What is said about them goes to $TMP/base and $TMP/series; the log has a line with SEEN for each.
+compile_both() {
+	local name=$1 seen=$2 kernel file files objects out log
+	shift 2
+	mapfile -t files < <(touched '*.c' ':!tools' ':!samples' ':!Documentation')
+	((${#files[@]})) || { say "no C files touched yet"; exit; }
+	# A header alone shows nothing: also the files that tell most about one.
+	files+=(net/core/dev.c net/core/gso.c net/core/skbuff.c net/ipv4/udp.c net/ipv6/udp.c)
+	mapfile -t files < <(printf '%s\n' "${files[@]}" | LC_ALL=C sort -u)
+	count=${#files[@]}
+	for kernel in base series; do
+		out=$WORK/build/$kernel-$name
+		log=$LOGS/check-$name-$kernel.log
+		note "$kernel: $count files with $*"
+		configure "$WORK/$kernel" "$out" "$@"
+		objects=()
+		for file in "${files[@]}"; do
+			[[ -f $WORK/$kernel/$file ]] || continue
+			objects+=("${file%.c}.o")
+			rm -f "$out/${file%.c}.o"
+		done
+		logged "check-$name-$kernel-prepare" kmake "$WORK/$kernel" "$out" "$@" prepare
+		kmake "$WORK/$kernel" "$out" -k "$@" "${objects[@]}" >"$log" 2>&1 </dev/null || true
+		[[ $(grep -c "^ $seen" "$log") -ge ${#objects[@]} ]] ||
+			die "$kernel: $(grep -c "^ $seen" "$log") of ${#objects[@]} files; full log: $log"
+		grep -E '(warning|error): ' "$log" | normal >"$TMP/$kernel" || true
+	done
 }
