@@ -94,9 +94,25 @@ series-mbox: prep ## the mails of a topic, in work/outgoing (TOPIC=1-udp-gso VER
 test-mutants: prep ## small wrong changes to the series: does the test notice that has to? (MUTANTS="NAME...": only these)
 	@tests/mutants/all $(MUTANTS)
 
+.PHONY: test-machines
+test-machines: prep ## KUnit and selftests on emulated s390x (big-endian) and 32-bit Arm (MACHINES="NAME...")
+	@tests/machines/all $(MACHINES)
+
+.PHONY: coverage
+coverage: prep ## which lines of the series run in its own tests
+	@tests/coverage/all
+
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
 	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
+
+.PHONY: deb
+deb: prep ## Debian packages of the series in work/deb, Debian's own configuration (FLAVOUR=cloud-amd64|amd64 DEBUG_INFO=1)
+	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' scripts/deb
+
+.PHONY: test-deb
+test-deb: prep ## install these packages in a Debian of their own, boot it, use it, remove them (FLAVOUR=...; root)
+	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' tests/deb/all
 
 .PHONY: clean
 clean: ## what was built; the trees stay
