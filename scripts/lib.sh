@@ -40,26 +40,35 @@ as_root() {
 	fi
 }
 
-# need PACKAGE...: installs the Debian packages that are missing.
+# need PACKAGE...: installs the Debian packages that are missing; one at a time, for jobs that run beside each other.
 need() {
-	local p missing=()
 	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
 		die "this is not a Debian system (no apt): install what provides: $*"
-	for p in "$@"; do
-		[[ $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) == installed ]] ||
-			missing+=("$p")
+	[[ $(not_installed "$@") ]] || return 0
+	(flock 7 && install_missing "$@") 7>>"$LOGS/apt.log" || exit
+}
+
+not_installed() {
+	local p
+	for p; do
+		[[ $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) == installed ]] || printf '%s\n' "$p"
 	done
-	((${#missing[@]})) || return 0
-	say "installing ${missing[*]}"
-	apt_install "${missing[@]}" && return 0
+}
+
+install_missing() {
+	local packages
+	mapfile -t packages < <(not_installed "$@")
+	((${#packages[@]})) || return 0
+	say "installing ${packages[*]}"
+	apt_install "${packages[@]}" && return 0
 	as_root apt-get update >>"$LOGS/apt.log" 2>&1 || true
-	apt_install "${missing[@]}" ||
-		die "missing packages, try \`apt-get install ${missing[*]}'; full log: $LOGS/apt.log"
+	apt_install "${packages[@]}" ||
+		die "missing packages, try \`apt-get install ${packages[*]}'; full log: $LOGS/apt.log"
 }
 
 apt_install() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y \
-		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null
+		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null 7>&-
 }
 
 # record NAME RESULT: what a run has shown, and of which tree; `make trust' puts it into docs/trust.md.

@@ -14,7 +14,7 @@ TMP=
 kgit() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "${AT:-$WORK/stock}" -c core.hooksPath=/dev/null \
 		-c core.quotePath=true -c core.autocrlf=false -c commit.gpgSign=false -c gc.auto=0 -c color.ui=false \
-		-c i18n.commitEncoding=UTF-8 -c i18n.logOutputEncoding=UTF-8 -c advice.detachedHead=false "$@"
+		-c i18n.commitEncoding=UTF-8 -c i18n.logOutputEncoding=UTF-8 -c advice.detachedHead=false -c checkout.workers=0 "$@"
 }
 
 has() { kgit rev-parse -q --verify "$1^{commit}" >/dev/null; }

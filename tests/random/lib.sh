@@ -2,12 +2,16 @@
 # The random programs, compiled and run in guests.
 # shellcheck shell=bash
 
+# A program that runs stays what it is.
 make_program() {
+	local new
 	[[ -d $WORK/build/series/usr/include/linux ]] || scripts/build series headers >&2
 	need gcc libc6-dev iproute2
 	mkdir -p "$WORK/random"
+	new=$(mktemp "$WORK/random/new-XXXXXX")
 	logged random gcc -O2 -Wall -pthread -isystem "$WORK/build/series/usr/include" \
-		-I "$WORK/series/tools/testing/selftests/net" -o "$WORK/random/random" tests/random/main.c
+		-I "$WORK/series/tools/testing/selftests/net" -o "$new" tests/random/main.c
+	if cmp -s "$new" "$WORK/random/random"; then rm "$new"; else mv "$new" "$WORK/random/random"; fi
 }
 
 # on_guest KERNEL ARGUMENT...
