@@ -660,8 +660,9 @@ static void show_state(FILE *f, const struct op *op)
 		fprintf(f, "  is %d\n", get_int(socks[op->sock], options[op->row].level, options[op->row].opt));
 	if (op->what != SEND)
 		return;
-	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n", segment_by, own_mtu[op->sock],
-		get_int(socks[op->sock], SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDPLITE);
+	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n  SO_NO_CHECK %d\n", segment_by, own_mtu[op->sock],
+		get_int(socks[op->sock], SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDPLITE,
+		get_int(socks[op->sock], SOL_SOCKET, SO_NO_CHECK));
 	show_received(f, 0);
 	show_received(f, 1);
 	if (ioctl(socks[op->sock], SIOCOUTQ, &outq) || outq)
