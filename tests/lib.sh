@@ -37,6 +37,9 @@ job() {
 	say "    $((SECONDS - start)) s"
 }
 
+# What runs beside does not hear an interrupt of the keyboard.
+trap 'trap "" TERM; kill 0; exit 130' INT TERM HUP
+
 # beside NAME [OPTION...] -- CMD...: a job while others run, as many as there are processors; what it says comes when it ends.
 beside() {
 	while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
