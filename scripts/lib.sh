@@ -71,9 +71,9 @@ apt_install() {
 		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null 7>&-
 }
 
-# record NAME RESULT: what a run has shown, and of which tree; `make trust' puts it into docs/trust.md.
+# record NAME RESULT [SECONDS]: what a run has shown, and of which tree; `make trust' puts it into docs/trust.md.
 record() {
 	mkdir -p "$WORK/trust"
-	printf '%s\t%s\t%s\n' "$2" "$(git -C "$WORK/series" rev-parse --short=12 'HEAD^{tree}')" "$((SECONDS / 60)) min" \
+	printf '%s\t%s\t%s\n' "$2" "$(git -C "$WORK/series" rev-parse --short=12 'HEAD^{tree}')" "$((${3-$SECONDS} / 60)) min" \
 		>"$WORK/trust/$1"
 }

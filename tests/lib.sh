@@ -70,14 +70,34 @@ must() {
 	echo 1 0 0 >>"$TALLY"
 }
 
-# verdict: waits for all jobs; what failed once more, up to 20 of them, the last line, and the status.
+# part NAME: the jobs from here on are those of this part, which is recorded by itself.
+parts=() started=()
+part() {
+	parts+=("$1") started+=("$EPOCHSECONDS")
+	TALLY=$WORK/tally-$1
+	: >"$TALLY"
+}
+
+# verdicts: waits for all jobs, records the parts that have passed whole; then as verdict, for all of them.
+verdicts() {
+	local i tally result
+	wait
+	for i in "${!parts[@]}"; do
+		tally=$WORK/tally-${parts[i]}
+		[[ ${TESTS-} ]] || ! result=$(verdict "$tally") ||
+			record "${parts[i]}" "$result" $(($(stat -c %Y "$tally") - started[i]))
+	done
+	verdict "${parts[@]/#/$WORK/tally-}"
+}
+
+# verdict [TALLY...]: waits for all jobs; what failed once more, up to 20 of them, the last line, and the status.
 verdict() {
 	wait
 	awk '/^FAIL / { if (++n <= 20) print; next }
 		{ p += $1; f += $2; s += $3 }
 		END { if (n > 20) printf "and %d more\n", n - 20
 			printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit !(p && !f) }' \
-		"$TALLY" | tee "$LOGS/verdict"
+		"${@:-$TALLY}" | tee "$LOGS/verdict"
 }
 
 # there KERNEL: the names on stdin, for base without the scripts that the series changes.
