@@ -190,8 +190,9 @@ kunit() { kunit_build && kunit_exec; }
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KUNIT_LOG="dmesg | sed 's/^\\[[^]]*\\] //'" KUNIT_ARGS=log_buf_len=8M
 kunit_boot() {
-	grep -v 'Call Trace' "$TOP/vm/splats" >"$WORK/kunit.splats.$BASHPID"
-	mv "$WORK/kunit.splats.$BASHPID" "$WORK/kunit.splats" # another machine's guest may be about to read it
+	local splats=$WORK/kunit.splats.$BASHPID
+	grep -v 'Call Trace' "$TOP/vm/splats" >"$splats"
+	mv "$splats" "$WORK/kunit.splats" # another machine's guest may be about to read it
 	UDPGSO_SPLATS=$WORK/kunit.splats "$@"
 }
 
