@@ -71,9 +71,14 @@ apt_install() {
 		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null 7>&-
 }
 
-# record NAME RESULT [SECONDS]: what a run has shown, and of which tree; `make trust' puts it into docs/trust.md.
+# code: a hash of the series' tree without its tests and texts: of what a kernel is made of.
+code() {
+	git -C "$WORK/series" ls-tree -r HEAD | grep -vE $'\t(Documentation/|tools/testing/|MAINTAINERS$|.*_test\\.c$)' |
+		git hash-object --stdin | cut -c 1-12
+}
+
+# record NAME RESULT [SECONDS]: what a run has shown, and of which code; `make trust' puts it into docs/trust.md.
 record() {
 	mkdir -p "$WORK/trust"
-	printf '%s\t%s\t%s\n' "$2" "$(git -C "$WORK/series" rev-parse --short=12 'HEAD^{tree}')" "$((${3-$SECONDS} / 60)) min" \
-		>"$WORK/trust/$1"
+	printf '%s\t%s\t%s\n' "$2" "$(code)" "$((${3-$SECONDS} / 60)) min" >"$WORK/trust/$1"
 }
