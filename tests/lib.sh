@@ -155,26 +155,31 @@ guest() {
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 
-# kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux.
+# kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux, in $KUNIT_DIR.
+KUNIT_DIR=$WORK/build/kunit
 kunit_py() {
 	local cc=gcc command=$1
 	shift
 	! command -v ccache >/dev/null || cc='ccache gcc'
 	cd "$WORK/series" || return
-	tools/testing/kunit/kunit.py "$command" --build_dir="$WORK/build/kunit" --make_options "CC=$cc" "$@" >&2
+	tools/testing/kunit/kunit.py "$command" --build_dir="$KUNIT_DIR" --make_options "CC=$cc" "$@" >&2
 }
 
-kunit_build() { (flock 9 && kunit_py build --jobs="$(nproc)" --kunitconfig="$TOP/configs/kunit.config") 9>"$WORK/build.lock"; }
+# kunit_build [ARG...]
+# shellcheck disable=SC2120 # tests/debug has arguments
+kunit_build() {
+	(flock 9 && kunit_py build --jobs="$(nproc)" --kunitconfig="$TOP/configs/kunit.config" "$@") 9>"$WORK/build.lock"
+}
 
 # kunit_exec [ARG...]: what has been built. A splat on the console is a failure, as it is in a guest.
 # shellcheck disable=SC2120 # tests/mutants/all has arguments
 kunit_exec() {
-	local rc=0 bad log=$WORK/build/kunit/test.log
+	local rc=0 bad log=$KUNIT_DIR/test.log console=$LOGS/${KUNIT_DIR##*/}-console.log
 	rm -f "$log"
 	(kunit_py exec --timeout="${KUNIT_TIMEOUT:-300}" "$@") || rc=$?
-	sed -E 's/^\[ *[0-9]+\.[0-9]+\] //' "$log" | tee "$LOGS/kunit-console.log"
+	sed -E 's/^\[ *[0-9]+\.[0-9]+\] //' "$log" | tee "$console"
 	bad=$(grep -m 1 -E -f <(grep -vE '^(#|$)' "$TOP/vm/splats"; echo '^WARNING: '; echo '^BUG: ') \
-		"$LOGS/kunit-console.log" || true)
+		"$console" || true)
 	if [[ $bad ]]; then
 		echo "bad line on the console: $bad" >&2
 		return 125
