@@ -116,4 +116,4 @@ test-deb: prep ## install these packages in a Debian of their own, boot it, use 
 
 .PHONY: clean
 clean: ## what was built; the trees stay
-	@rm -rf work/build work/uml-* work/selftests work/prefix.good
+	@rm -rf work/build work/uml-* work/selftests work/passed work/prefix.good

@@ -22,18 +22,35 @@ into() {
 
 logname() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
 
+# going_on FILE...: from here on, a job that has passed on this tree of the series, with these files, is not run again.
+going_on() {
+	STATE=$({ git -C "$WORK/series" rev-parse 'HEAD^{tree}'; git -C "$WORK/series" diff HEAD; cat "$@"; } | sha256sum | cut -c 1-16)
+}
+
 # job NAME [OPTION...] -- CMD...: CMD's stdout is KTAP; options go to tests/ktap.
 job() {
-	local name=$1 options=() rc start=$SECONDS log
+	local name=$1 options=() rc start=$SECONDS log passed tally
 	shift
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
 	selected "$name" || return 0
-	log=$(logname "$name")
+	log=$(logname "$name") passed=$WORK/passed/${STATE-}/$name
+	if [[ ${STATE-} && ! ${TESTS-} && -e $passed ]]; then
+		say "--- $name: passed before"
+		cat "$passed" >>"$TALLY"
+		return
+	fi
 	say "--- $name"
 	into "$log" "$@"
-	"$TOP/tests/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/skips" --tally "$TALLY" \
-		"${options[@]}" "$log" || { tail -n 3 "$log.err"; say "    log: $log"; }
+	tally=$(mktemp)
+	if "$TOP/tests/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/skips" --tally "$tally" "${options[@]}" "$log"; then
+		[[ ! ${STATE-} ]] || install -D -m 644 "$tally" "$passed"
+	else
+		tail -n 3 "$log.err"
+		say "    log: $log"
+	fi
+	cat "$tally" >>"$TALLY"
+	rm "$tally"
 	say "    $((SECONDS - start)) s"
 }
 
