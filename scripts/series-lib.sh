@@ -22,7 +22,7 @@ id() { kgit rev-parse "$1^{commit}"; }
 dirty() { [[ $(AT=$TREE kgit status --porcelain | head -c 1) ]]; }
 
 scratch() {
-	[[ $TMP ]] || { TMP=$(mktemp -d) && trap 'rm -rf "$TMP"; kgit worktree prune' EXIT; }
+	[[ $TMP ]] || { TMP=$(mktemp -d) && trap 'trap "" INT TERM HUP; rm -rf "$TMP"; AT="" kgit worktree prune' EXIT; }
 }
 
 topics() {
