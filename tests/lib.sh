@@ -23,19 +23,30 @@ into() {
 logname() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
 
 # going_on FILE...: from here on, a job that has passed on this tree of the series, with these files, is not run again.
-going_on() {
-	STATE=$({ git -C "$WORK/series" rev-parse 'HEAD^{tree}'; git -C "$WORK/series" diff HEAD; cat "$@"; } | sha256sum | cut -c 1-16)
+going_on() { GOING_ON=("$@"); }
+
+# passed_as NAME: where that is kept. The scripts of other jobs do not count, unless this job's names them.
+passed_as() {
+	local script=${1##* } state
+	state=$({
+		git -C "$WORK/series" ls-tree -r HEAD | grep -vF -f <(sed "s,^,\t$NET/," "$SUITE/scripts" |
+			grep -vF -e "/$script" -f <(grep -os '/[a-z_]*\.sh' "$SUITE/net/$script"))
+		git -C "$WORK/series" diff HEAD
+		cat "${GOING_ON[@]}"
+	} | sha256sum)
+	printf '%s/passed/%.16s %s\n' "$WORK" "$state" "$1"
 }
 
 # job NAME [OPTION...] -- CMD...: CMD's stdout is KTAP; options go to tests/ktap.
 job() {
-	local name=$1 options=() rc start=$SECONDS log passed tally
+	local name=$1 options=() rc start=$SECONDS log passed='' tally
 	shift
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
 	selected "$name" || return 0
-	log=$(logname "$name") passed=$WORK/passed/${STATE-}/$name
-	if [[ ${STATE-} && ! ${TESTS-} && -e $passed ]]; then
+	log=$(logname "$name")
+	[[ ! ${GOING_ON-} ]] || passed=$(passed_as "$name")
+	if [[ ! ${TESTS-} && -e $passed ]]; then
 		say "--- $name: passed before"
 		cat "$passed" >>"$TALLY"
 		return
@@ -44,7 +55,7 @@ job() {
 	into "$log" "$@"
 	tally=$(mktemp)
 	if "$TOP/tests/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/skips" --tally "$tally" "${options[@]}" "$log"; then
-		[[ ! ${STATE-} ]] || install -D -m 644 "$tally" "$passed"
+		[[ ! $passed ]] || install -D -m 644 <(cat "$tally"; echo "0 0 0 $((SECONDS - start))") "$passed"
 	else
 		tail -n 3 "$log.err"
 		say "    log: $log"
@@ -95,14 +106,16 @@ part() {
 	: >"$TALLY"
 }
 
-# verdicts: waits for all jobs, records the parts that have passed whole; then as verdict, for all of them.
+# verdicts: waits for all jobs, records the parts that have passed whole; then as verdict, for all of them. What passed
+# before took time, too, beside others.
 verdicts() {
-	local i tally result
+	local i tally result before
 	wait
 	for i in "${!parts[@]}"; do
 		tally=$WORK/tally-${parts[i]}
+		before=$(awk '{ s += $4 } END { printf "%d", s / n }' "n=$(nproc)" "$tally")
 		[[ ${TESTS-} ]] || ! result=$(verdict "$tally") ||
-			record "${parts[i]}" "$result" $(($(stat -c %Y "$tally") - started[i]))
+			record "${parts[i]}" "$result" $(($(stat -c %Y "$tally") - started[i] + before))
 	done
 	verdict "${parts[@]/#/$WORK/tally-}"
 }
