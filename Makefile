@@ -31,6 +31,18 @@ profile: ## instructions by kernel function (CASE=gso-44x1452 FAMILY=4 KERNELS="
 test: ## all tests (TESTS=TEXT: the jobs with TEXT in their names)
 	@tests/run
 
+.PHONY: test-list
+test-list: ## the names of the jobs of make test
+	@tests/run --list
+
+.PHONY: selftest
+selftest: ## one selftest, its own output (T=udpgso_wire.sh CASE=TEXT KERNEL=stock|base|series FLAVOUR=debug)
+	@KERNEL='$(KERNEL)' FLAVOUR='$(FLAVOUR)' CASE='$(CASE)' tests/selftest '$(T)'
+
+.PHONY: kunit
+kunit: ## the KUnit suites of the series on user-mode Linux (SUITE=NAME)
+	@tests/kunit '$(SUITE)'
+
 .PHONY: test-uso
 test-uso: build ## guests with a device that segments, against this machine (KERNEL=stock|base|series; root)
 	@KERNEL=$(KERNEL) tests/uso/all

@@ -10,6 +10,13 @@ NET=tools/testing/selftests/net
 # shellcheck disable=SC2053 # TESTS is a glob
 selected() { [[ ! ${TESTS:-} || $1 == *$TESTS* ]]; }
 
+# near TEXT <NAMES: up to three of the names that are most like it
+near() {
+	python3 -c 'import difflib, re, sys
+words = {w for line in sys.stdin for w in [line.strip(), *re.split(r"[ :,]+", line.strip())] if w}
+print(", ".join(difflib.get_close_matches(sys.argv[1], sorted(words), 3, 0.4)) or "none")' "$1"
+}
+
 # into LOG CMD...: CMD with `set -e', which a condition would take from it; its status goes to $rc.
 into() {
 	local log=$1
@@ -44,6 +51,7 @@ job() {
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
 	selected "$name" || return 0
+	[[ ! ${LIST-} ]] || { say "$name"; return; }
 	log=$(logname "$name")
 	[[ ! ${GOING_ON-} ]] || passed=$(passed_as "$name")
 	if [[ ! ${TESTS-} && -e $passed ]]; then
@@ -70,6 +78,7 @@ trap 'trap "" TERM; kill 0; exit 130' INT TERM HUP
 
 # beside NAME [OPTION...] -- CMD...: a job while others run, as many as there are processors; what it says comes when it ends.
 beside() {
+	[[ ! ${LIST-} ]] || { job "$@"; return; }
 	while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
 	(
 		out=$(job "$@" 2>&1)
@@ -78,7 +87,7 @@ beside() {
 	) 8>>"$TALLY" &
 }
 
-# must NAME CMD...: one test, without which there is nothing to test: its failure ends the run.
+# must NAME CMD...: what the tests need; it counts only when it fails, and that ends the run.
 must() {
 	local name=$1 rc start=$SECONDS
 	shift
@@ -93,9 +102,7 @@ must() {
 		verdict
 		exit 1
 	fi
-	say "ok   $name"
 	say "    $((SECONDS - start)) s"
-	echo 1 0 0 >>"$TALLY"
 }
 
 # part NAME: the jobs from here on are those of this part, which is recorded by itself.
@@ -151,6 +158,12 @@ listed() {
 			there "$kernel" | LC_ALL=C sort >"$SUITE/$kernel.list"
 	done
 	comm -13 "$SUITE/base.list" "$SUITE/series.list"
+}
+
+# scripts_of_series: the test scripts that the series adds
+scripts_of_series() {
+	mkdir -p "$SUITE"
+	listed TEST_PROGS
 }
 
 # The programs are built with the series' Makefile and headers, and lie beside the scripts as if installed.
