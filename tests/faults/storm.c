@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Two tasks on two CPUs send, segmented, while their device goes down and up, to another namespace and back, while
- * its MTU and its features change. Each for a number of rounds, bounded in time.
+ * its MTU and its features change, and while one of the CPUs goes offline and online. Each for a number of rounds,
+ * bounded in time.
  *
  *	storm [FILTER]
  *
@@ -33,6 +34,7 @@ struct sender {
 	pthread_t thread;
 	int fd, cpu;
 	long sent, refused;
+	atomic_long here;	/* sends from that CPU */
 	int last_error;
 };
 
@@ -78,33 +80,32 @@ static bool queue_replaced(int round)
 	return tc_in(TX, "qdisc replace dev d0 root %s", queues[round % ARRAY_SIZE(queues)]);
 }
 
-static const struct storm {
-	const char *name;
-	bool (*change)(int round);
-	const char *restore;	/* for ip */
-} storms[] = {
-	{ "down and up", link_down_up, "link set d0 up" },
-	{ "MTU", link_mtu, "link set d0 mtu 1500" },
-	{ "features", link_features, "" },
-	{ "to another namespace", link_moved, "" },
-	{ "queue", queue_replaced, "" },
-};
+static bool cpu_pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
 
 static void *send_on(void *arg)
 {
 	struct sender *s = arg;
 	struct gso_send gso = { &ends.to, payload, SEND_LEN, SEND_SIZE };
 	struct gso_msg *msg = malloc(sizeof(*msg));
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(s->cpu, &set);
-	if (!msg || sched_setaffinity(0, sizeof(set), &set))
+	if (!msg || !cpu_pin(s->cpu))
 		die("CPU %d", s->cpu);
 	fill_msg(msg, &gso);
 	while (!stop) {
+		/* A CPU that goes offline loses its tasks. */
+		if (sched_getcpu() != s->cpu)
+			cpu_pin(s->cpu);
 		if (sendmsg(s->fd, &msg->hdr, MSG_DONTWAIT) >= 0) {
 			s->sent++;
+			s->here += sched_getcpu() == s->cpu;
 		} else {
 			s->refused++;
 			s->last_error = errno;
@@ -146,6 +147,85 @@ static long read_up_to(long max)
 
 	return nr;
 }
+
+/* The CPU that goes offline. Segments that are made on the other CPU are received and freed on this one. */
+#define CPU		1
+#define CPU_ONLINE	"/sys/devices/system/cpu/cpu1/online"
+#define CPU_SENDS	16	/* fill the pages of heads that stay with a CPU */
+#define CPU_PAGES	9
+#define TRACING		"/sys/kernel/tracing/"
+#define DRAIN		TRACING "events/storm/drain/"
+
+/* Page caches that are released in dev_cpu_dead(), by a kernel thread */
+static bool drain_traced(void)
+{
+	sh("mount -t tracefs tracefs " TRACING " 2>&-");
+
+	return !sh("echo 'p:storm/drain __page_frag_cache_drain' >" TRACING "kprobe_events") &&
+	       !sh("echo 'comm ~ \"kworker*\"' >" DRAIN "filter") &&
+	       !sh("echo 1 >" DRAIN "enable");
+}
+
+static long drained(void)
+{
+	long nr = -1;
+	FILE *pipe = popen("grep -c ' drain: ' " TRACING "trace", "r");
+
+	if (!pipe || fscanf(pipe, "%ld", &nr) != 1)
+		die("trace");
+	pclose(pipe);
+
+	return nr;
+}
+
+static bool cpu_ready(void)
+{
+	int ret;
+
+	enter(RX);
+	ret = sh("unshare -m sh -c 'mount -t sysfs sysfs /sys && echo %x >/sys/class/net/d1/queues/rx-0/rps_cpus'",
+		 1 << CPU);
+	enter(TX);
+
+	return (!ret && drain_traced() && cpu_pin(CPU)) || fail("no RPS, no kprobe, or no CPU %d", CPU);
+}
+
+static bool cpu_online(void)
+{
+	return !sh("echo 1 >" CPU_ONLINE) || fail("CPU %d does not go online", CPU);
+}
+
+static bool cpu_off_on(int round)
+{
+	long sent = senders[CPU].here, pages;
+
+	if (round & 1)
+		return cpu_online() && (cpu_pin(CPU) || fail("CPU %d is not online", CPU));
+
+	while (senders[CPU].here < sent + CPU_SENDS)
+		read_up_to(ROUND_READS);
+	if (sh("echo >" TRACING "trace") || sh("echo 0 >" CPU_ONLINE))
+		return fail("CPU %d does not go offline", CPU);
+	pages = drained();
+
+	return pages >= CPU_PAGES || fail("offline, CPU %d has released %ld pages, not %d", CPU, pages, CPU_PAGES);
+}
+
+static const struct storm {
+	const char *name;
+	bool (*change)(int round);
+	const char *restore;	/* for ip */
+	const char *features;
+	bool (*ready)(void);
+	bool (*after)(void);
+} storms[] = {
+	{ "down and up", link_down_up, "link set d0 up" },
+	{ "MTU", link_mtu, "link set d0 mtu 1500" },
+	{ "features", link_features, "" },
+	{ "to another namespace", link_moved, "" },
+	{ "queue", queue_replaced, "" },
+	{ "CPU", cpu_off_on, "", "tx:d0 uso-", cpu_ready, cpu_online },
+};
 
 /* Of UDP, by IPv4 and by IPv6: "Udp: names" above "Udp: values", and a line each */
 static long bad_checksums(void)
@@ -227,12 +307,14 @@ static void test_storm(const struct test_case *tc)
 
 	alarm(TIMEOUT_S);
 	topo_now = NULL;
-	if (!topo_open(&ends, &veth, "", tc->fam))
+	if (!topo_open(&ends, &veth, storm->features ? : "", tc->fam) || (storm->ready && !storm->ready()))
 		goto close;
 	set_sysctl("ipv6/conf/all/keep_addr_on_down", "1");
 	start_senders(tc->fam);
 	for (i = 0; i < ROUNDS && storm->change(i) && !case_failed; i++)
 		got += read_up_to(ROUND_READS);
+	if (storm->after)
+		storm->after();
 	sent = end_senders();
 	if (ip_in(TX, "%s", storm->restore) && path_ready(&ends)) {
 		got += read_up_to(LONG_MAX);
