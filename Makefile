@@ -107,7 +107,7 @@ test-mutants: prep ## small wrong changes to the series: does the test notice th
 	@tests/mutants/all $(MUTANTS)
 
 .PHONY: test-machines
-test-machines: prep ## KUnit and selftests on emulated s390x (big-endian) and 32-bit Arm (MACHINES="NAME...")
+test-machines: prep ## KUnit and selftests on emulated s390x, arm, arm64 with 64 KiB pages; clang, PREEMPT_RT, ... (MACHINES="NAME...")
 	@tests/machines/all $(MACHINES)
 
 .PHONY: coverage
