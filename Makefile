@@ -68,8 +68,14 @@ shell: build ## an interactive guest (KERNEL=stock|base|series)
 	@vm/run --kernel $(KERNEL) --shell
 
 .PHONY: test-plain
-test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N PROGRAMS=N KERNEL=...)
+test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N[,N...] PROGRAMS=N KERNEL=...)
 	@KERNEL='$(KERNEL)' tests/random/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
+
+.PHONY: test-night
+test-night: prep ## random tests with seeds made from the date (SEED=YYYYMMDD SEEDS=N ROUNDS=N TIME=S); several hours
+	@scripts/build stock
+	@scripts/build series
+	@SEED='$(SEED)' SEEDS='$(SEEDS)' PROGRAMS='$(PROGRAMS)' ROUNDS='$(ROUNDS)' TIME='$(TIME)' tests/night
 
 .PHONY: test-diff
 test-diff: prep ## the same random programs on stock and on series (SEED=N ROUNDS=N, 5,000 operations each; 20 at night)

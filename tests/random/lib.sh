@@ -14,9 +14,9 @@ make_program() {
 	if cmp -s "$new" "$WORK/random/random"; then rm "$new"; else mv "$new" "$WORK/random/random"; fi
 }
 
-# on_guest KERNEL ARGUMENT...
+# on_guest KERNEL ARGUMENT...; GUEST_LIMIT: the seconds that it may take
 on_guest() {
 	local kernel=$1
 	shift
-	vm/run --kernel "$kernel" --root host --timeout 900 -- "$WORK/random/random $*"
+	vm/run --kernel "$kernel" --root host --timeout "${GUEST_LIMIT:-900}" -- "$WORK/random/random $*"
 }

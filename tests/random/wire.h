@@ -13,6 +13,10 @@
 #define MAX_FRAME	(1 << 17)
 #define MAX_SEEN	65536
 
+/* Whether a last fragment of IPv6 that is shorter than 8 bytes is shown as part of the one before it: plain sends
+ * end each fragment at a multiple of 8 bytes, ip6_fragment() all but the last.
+ */
+static bool tails_join;
 static __u64 seen_ids[MAX_SEEN];
 static int nr_seen;
 static long nr_frames;
@@ -152,6 +156,59 @@ static int show_extensions(char *text, int size, const unsigned char *p, int *hl
 	return nh;
 }
 
+/* A fragment of IPv6 that may not be shown before the next packet is known */
+static struct {
+	unsigned char packet[MAX_FRAME];
+	int len;		/* 0: none */
+	int hlen, offset;
+	__u32 id;
+	bool complete;
+} held;
+
+static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete);
+
+/* The rest of the datagram, in no more bytes than fragments are aligned to, or none of it */
+static void show_held(FILE *f, const unsigned char *rest, int len)
+{
+	int n = held.len;
+	bool joined = tails_join;
+
+	if (!n)
+		return;
+	if (len) {
+		memcpy(held.packet + n, rest, len);
+		held.packet[held.hlen - 5] &= ~1;	/* no more fragments */
+		put16(held.packet + 4, n - 40 + len);
+	}
+	held.len = 0;
+	tails_join = false;
+	show_ipv6(f, held.packet, n + len, held.complete);
+	tails_join = joined;
+}
+
+/* Returns true if there is nothing to show now. */
+static bool hold_fragment(FILE *f, const unsigned char *p, int len, int hlen, int offset, bool more, __u32 id,
+			  bool complete)
+{
+	bool next = held.len && held.id == id && held.offset + held.len - held.hlen == offset;
+
+	if (next && !more && len - hlen < 8) {
+		show_held(f, p + hlen, len - hlen);
+		return true;
+	}
+	show_held(f, NULL, 0);
+	if (!tails_join || !offset || !more)
+		return false;
+	memcpy(held.packet, p, len);
+	held.len = len;
+	held.hlen = hlen;
+	held.offset = offset;
+	held.id = id;
+	held.complete = complete;
+
+	return true;
+}
+
 static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete)
 {
 	char dst[INET6_ADDRSTRLEN], extensions[128];
@@ -172,6 +229,8 @@ static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete)
 		join_esp(f, dst, id, p + hlen, len - hlen, offset, more);
 		return;
 	}
+	if (hold_fragment(f, p, len, hlen, offset, more, id, complete))
+		return;
 	fprintf(f, "  ip6 %s payload %d class %d hops %d%s", dst, get16(p + 4), get16(p) >> 4 & 0xff, p[7],
 		extensions);
 	if (offset || more)
@@ -187,10 +246,12 @@ static bool is_ipv6(const unsigned char *p)
 /* Down to the payload */
 static void show_packet(FILE *f, unsigned char *p, int len, bool complete)
 {
-	if (is_ipv6(p))
+	if (is_ipv6(p)) {
 		show_ipv6(f, p, len, complete);
-	else
-		show_ipv4(f, p, len, complete);
+		return;
+	}
+	show_held(f, NULL, 0);
+	show_ipv4(f, p, len, complete);
 }
 
 /* The datagrams of a packet that a device was to segment */
@@ -237,8 +298,10 @@ static bool show_frame(FILE *f, unsigned char *frame, int len)
 	len -= sizeof(*vnet) + ETH_HLEN;
 	if ((proto != ETH_P_IP && proto != ETH_P_IPV6) || !of_test(p, len))
 		return false;
-	if (len == FENCE_LEN && !is_ipv6(p) && p[9] == IPPROTO_UDP && get16(p + 22) == FENCE_PORT)
+	if (len == FENCE_LEN && !is_ipv6(p) && p[9] == IPPROTO_UDP && get16(p + 22) == FENCE_PORT) {
+		show_held(f, NULL, 0);
 		return true;
+	}
 	if (vnet->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		show_packet(f, p, len, !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM));
 		return false;
