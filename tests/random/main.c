@@ -121,6 +121,11 @@ static void setup(void)
 			die("neighbours");
 	set_sysctl("core/optmem_max", "1000000");
 	enter(RX);
+	/* Where ESP transforms a corked IPv6 datagram, the truesize of a fragment wraps (stock, too). The receiver then
+	 * counts 4 GiB of fragments, and with the usual limit it would take no more of them.
+	 */
+	set_sysctl("ipv4/ipfrag_high_thresh", "4398046511104");
+	set_sysctl("ipv6/ip6frag_high_thresh", "4398046511104");
 	receivers[0] = sink(V4, PORT, IPPROTO_UDP, tracing);
 	receivers[1] = sink(V6, PORT, IPPROTO_UDP, tracing);
 	sink(V4, PORT, IPPROTO_UDPLITE, false);
