@@ -193,7 +193,7 @@ compile_selftests() {
 guest() {
 	local kernel=$1 command=$2 cpus=1
 	shift 2
-	[[ $command != *wakeup.sh ]] || cpus=2
+	[[ $command != *wakeup.sh && $command != *bounded.sh ]] || cpus=2
 	cd "$SUITE/net" || return
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
