@@ -198,6 +198,23 @@ guest() {
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 
+# panics KERNEL SCRIPT: is it on the list of those that end in a panic there?
+panics() { grep -q "^$1: $2 #" "$TOP/tests/panics"; }
+
+# guest_panics KERNEL COMMAND [OPTION...]: as guest, but one test, that it ends in a panic after others have been reported.
+guest_panics() {
+	local rc=0 out
+	out=$(guest "$@") || rc=$?
+	awk '{ print "# " $0 }' <<<"$out"
+	printf 'TAP version 13\n1..1\n'
+	if ((rc == 125)) && grep -qE '^(not )?ok 1 ' <<<"$out"; then
+		echo 'ok 1 panics'
+	else
+		echo "not ok 1 panics: status $rc"
+		return 1
+	fi
+}
+
 # kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux, in $KUNIT_DIR.
 KUNIT_DIR=$WORK/build/kunit
 kunit_py() {
