@@ -28,13 +28,14 @@
 static const struct expect whole = { payload, SEND_LEN, SEND_SIZE, (SEND_LEN + SEND_SIZE - 1) / SEND_SIZE };
 
 static struct ends ends;
-static atomic_bool stop;
+static atomic_bool stop, hold;
 
 struct sender {
 	pthread_t thread;
 	int fd, cpu;
 	long sent, refused;
 	atomic_long here;	/* sends from that CPU */
+	atomic_bool held;
 	int last_error;
 };
 
@@ -100,6 +101,11 @@ static void *send_on(void *arg)
 		die("CPU %d", s->cpu);
 	fill_msg(msg, &gso);
 	while (!stop) {
+		s->held = hold;
+		if (s->held) {
+			usleep(200);
+			continue;
+		}
 		/* A CPU that goes offline loses its tasks. */
 		if (sched_getcpu() != s->cpu)
 			cpu_pin(s->cpu);
@@ -154,22 +160,22 @@ static long read_up_to(long max)
 #define CPU_SENDS	16	/* fill the pages of heads that stay with a CPU */
 #define CPU_PAGES	9
 #define TRACING		"/sys/kernel/tracing/"
-#define DRAIN		TRACING "events/storm/drain/"
+#define PAGE_FREE	TRACING "events/kmem/mm_page_free/"
 
-/* Page caches that are released in dev_cpu_dead(), by a kernel thread */
-static bool drain_traced(void)
+/* Where a page is freed is in the stack behind it. CPUs go offline in a worker. */
+static bool frees_traced(void)
 {
 	sh("mount -t tracefs tracefs " TRACING " 2>&-");
 
-	return !sh("echo 'p:storm/drain __page_frag_cache_drain' >" TRACING "kprobe_events") &&
-	       !sh("echo 'comm ~ \"kworker*\"' >" DRAIN "filter") &&
-	       !sh("echo 1 >" DRAIN "enable");
+	return !sh("grep -q stacktrace:unlimited " PAGE_FREE "trigger || echo stacktrace >" PAGE_FREE "trigger") &&
+	       !sh("echo 'comm ~ \"kworker*\"' >" PAGE_FREE "filter") &&
+	       !sh("echo 1 >" PAGE_FREE "enable");
 }
 
-static long drained(void)
+static long released(void)
 {
 	long nr = -1;
-	FILE *pipe = popen("grep -c ' drain: ' " TRACING "trace", "r");
+	FILE *pipe = popen("grep -c '=> dev_cpu_dead' " TRACING "trace", "r");
 
 	if (!pipe || fscanf(pipe, "%ld", &nr) != 1)
 		die("trace");
@@ -183,11 +189,11 @@ static bool cpu_ready(void)
 	int ret;
 
 	enter(RX);
-	ret = sh("unshare -m sh -c 'mount -t sysfs sysfs /sys && echo %x >/sys/class/net/d1/queues/rx-0/rps_cpus'",
+	ret = sh("unshare -m sh -c 'mount -t sysfs sysfs /sys; cd /sys/class/net/d1/queues/; ! cd rx-0 2>&- || echo %x >rps_cpus'",
 		 1 << CPU);
 	enter(TX);
 
-	return (!ret && drain_traced() && cpu_pin(CPU)) || fail("no RPS, no kprobe, or no CPU %d", CPU);
+	return (!ret && frees_traced() && cpu_pin(CPU)) || fail("no tracing, or no CPU %d", CPU);
 }
 
 static bool cpu_online(void)
@@ -195,6 +201,23 @@ static bool cpu_online(void)
 	return !sh("echo 1 >" CPU_ONLINE) || fail("CPU %d does not go online", CPU);
 }
 
+/* Nothing is sent, and nothing is left to read, by the packet socket neither: no segment is in use and keeps its page. */
+static void hold_senders(void)
+{
+	int i, empty = 0;
+
+	hold = true;
+	for (i = 0; i < SENDERS; i++)
+		while (!senders[i].held)
+			read_up_to(ROUND_READS);
+	while (empty < 20) {
+		empty = read_up_to(ROUND_READS) ? 0 : empty + 1;
+		usleep(1000);
+	}
+	drain_wire();
+}
+
+/* Under load but for the first round, which counts. */
 static bool cpu_off_on(int round)
 {
 	long sent = senders[CPU].here, pages;
@@ -204,9 +227,14 @@ static bool cpu_off_on(int round)
 
 	while (senders[CPU].here < sent + CPU_SENDS)
 		read_up_to(ROUND_READS);
+	if (!round)
+		hold_senders();
 	if (sh("echo >" TRACING "trace") || sh("echo 0 >" CPU_ONLINE))
 		return fail("CPU %d does not go offline", CPU);
-	pages = drained();
+	pages = released();
+	if (!hold)
+		return true;
+	hold = false;
 
 	return pages >= CPU_PAGES || fail("offline, CPU %d has released %ld pages, not %d", CPU, pages, CPU_PAGES);
 }
@@ -251,6 +279,7 @@ static void start_senders(enum family fam)
 	int i;
 
 	stop = false;
+	hold = false;
 	for (i = 0; i < SENDERS; i++) {
 		struct sender *s = &senders[i];
 		struct addr local;
