@@ -438,9 +438,9 @@ static void show_queue(FILE *errors, FILE *notices, int sock)
 }
 
 /* What goes wrong with segments or without: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec, and a splice
- * into IPsec over IPv6 that is longer than the MTU
+ * into IPsec over IPv6 that is longer than the MTU. @one_send: its plain form is one send, too
  */
-static bool is_left_out(const struct op *op, const struct addr *to)
+static bool is_left_out(const struct op *op, const struct addr *to, bool one_send)
 {
 	struct addr peer = { .len = sizeof(peer.v6) }, tunnel = addr_of(V6, "", TUNNEL6, PORT);
 
@@ -448,7 +448,7 @@ static bool is_left_out(const struct op *op, const struct addr *to)
 		return false;
 	if (!to)
 		to = &peer;
-	if (op->way == SPLICE && !segmented)
+	if (op->way == SPLICE && one_send)
 		return !memcmp(&to->v6.sin6_addr, &tunnel.v6.sin6_addr, 8);
 
 	return get_int(socks[op->sock], SOL_IPV6, IPV6_MTU_DISCOVER) == IPV6_PMTUDISC_OMIT &&
@@ -555,7 +555,7 @@ static int do_send(const struct op *op)
 	segmented = size && len > size;
 	tails_join = size && (segmented || op->calls > 1 || op->way == CORK);
 	whole = true;
-	if (is_left_out(op, s.to))
+	if (is_left_out(op, s.to, !segmented || len > longest(op, s.to)))
 		return 0;
 	if (!as_plain)
 		ret = send_as_is(op, &s);
