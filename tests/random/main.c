@@ -470,10 +470,11 @@ static int send_each(const struct op *op, struct gso_send *s, int size)
 	return op->messages > 1 ? op->messages : ret;
 }
 
-/* A send that is longer than a call may be, as one plain send. It is to fail for its length: plain sends take it to
- * fragments, for which a small buffer may have no room before the length is known.
+/* One plain send that is put into fragments at once, for which a small buffer may have no room: one that is longer
+ * than a call can be (it has to fail for its length), and a corked datagram that has a segment size (it is
+ * fragmented after it is complete).
  */
-static int send_too_long(const struct op *op, struct gso_send *s)
+static int send_with_room(const struct op *op, struct gso_send *s)
 {
 	int ret, fd = socks[op->sock], room = get_int(fd, SOL_SOCKET, SO_SNDBUF);
 
@@ -489,10 +490,10 @@ static int send_too_long(const struct op *op, struct gso_send *s)
 static int send_plainly(const struct op *op, struct gso_send *s, int size)
 {
 	s->cmsg = NO_SIZE;
-	if (!segmented)
+	if (!segmented && !tails_join)
 		return send_as_is(op, s);
 
-	return whole ? send_too_long(op, s) : send_each(op, s, size);
+	return whole ? send_with_room(op, s) : send_each(op, s, size);
 }
 
 /* Whether IPsec refuses the first datagram when UDP_CORK is cleared: no call returns that, with segments or without.
