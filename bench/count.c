@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Plugin of QEMU: how often the instruction at each address ran while bench/send
- * was between its marks. Of several runs it keeps the one with the fewest
- * instructions, into which no interrupt fell; mark_done ends a row.
+/* Plugin of QEMU that counts how often the instruction at each address runs
+ * between the marks mark_begin() and mark_end() of bench/send. It keeps the run
+ * with the fewest instructions, which contains no interrupt. mark_done() ends a
+ * row.
  *
  *	-plugin FILE,begin=ADDR,end=ADDR,done=ADDR,out=FILE
- * writes "row N" and "ADDRESS COUNT" lines for each.
+ * The output has a line "row N" and lines "ADDRESS COUNT" for each row.
  *
- * These are the functions of QEMU's documented plugin interface that it needs;
- * Debian has the header in QEMU's source package alone.
+ * The declarations below are the part of QEMU's documented plugin interface that
+ * is used here. Debian has the header only in QEMU's source package.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -37,7 +38,9 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = PLUGIN_VERSION;
 
-/* A block as translated; the counts are of the run at hand, and of the least. */
+/* A translated block. now and least count how often it ran in the current run
+ * and in the run with the fewest instructions.
+ */
 struct block {
 	struct block *next;
 	uint64_t now, least;
@@ -46,7 +49,7 @@ struct block {
 };
 
 static struct block *blocks;
-static uint64_t least;
+static uint64_t least; /* instructions of the shortest run */
 static unsigned int rows;
 static FILE *out;
 static bool counting;
@@ -91,16 +94,16 @@ static void begin(unsigned int cpu, void *data)
 static void end(unsigned int cpu, void *data)
 {
 	struct block *block;
-	uint64_t sum = 0;
+	uint64_t total = 0;
 
 	(void)cpu;
 	(void)data;
 	counting = false;
 	for (block = blocks; block; block = block->next)
-		sum += block->now * block->n;
-	if (least && sum >= least)
+		total += block->now * block->n;
+	if (least && total >= least)
 		return;
-	least = sum;
+	least = total;
 	for (block = blocks; block; block = block->next)
 		block->least = block->now;
 }

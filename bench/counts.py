@@ -1,16 +1,18 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Instructions by kernel function, from what the plugin bench/count.c writes.
+"""Instructions by kernel function, from the output of the plugin bench/count.c.
 
 bench/counts.py show FAMILY KERNEL GUEST COUNTS MAP [KERNEL GUEST COUNTS MAP]
-	a table for each row; with two kernels both, and the difference
+	prints a table for each row; with two kernels also the difference
 bench/counts.py save FAMILY JSON TREES KERNEL GUEST COUNTS MAP [KERNEL GUEST COUNTS MAP]
-	writes the functions with the most instructions of each row to JSON; TREES: JSON, the git tree of each kernel
+	writes the functions with the most instructions of each row to JSON; TREES: JSON, the git tree
+	of each kernel
 bench/counts.py add JSON KERNEL GUEST COUNTS MAP
-	adds to the rows in JSON: "copy", instructions a datagram that copy from user space;
-	"slab", "frag" and "page", calls a datagram of these allocators
+	adds to the rows in JSON: "copy", the instructions per datagram of the copy from user space;
+	"slab", "frag" and "page", the calls of these allocators per datagram
 
-GUEST is the output of bench/guest in one round, MAP the kernel's System.map.
+GUEST is the output of bench/guest in one boot. COUNTS is the output of the plugin. MAP is the
+kernel's System.map.
 """
 import bisect
 import collections
@@ -35,7 +37,7 @@ class Symbols:
         self.starts, self.names = [r[0] for r in rows], [r[1] for r in rows]
 
     def name(self, address):
-        """The function, and whether it begins there."""
+        """The function at an address, and whether the address is its start."""
         if address < 1 << 63:
             return PROGRAM, False
         i = bisect.bisect_right(self.starts, address) - 1
@@ -43,7 +45,7 @@ class Symbols:
 
 
 class Profile:
-    """instructions and calls: by function, a datagram."""
+    """The instructions and the calls of each function, per datagram."""
 
     def __init__(self, result, counts, symbols):
         instructions, calls = collections.Counter(), collections.Counter()
@@ -64,7 +66,7 @@ class Profile:
         return sorted(self.instructions, key=self.instructions.get, reverse=True)[:MOST]
 
     def of(self, name):
-        """Instructions and calls; nothing when this kernel has no such function."""
+        """Instructions and calls of a function; None if this kernel does not have it."""
         if name != PROGRAM and name not in self.known:
             return None
         return [round(self.instructions.get(name, 0), 2), round(self.calls.get(name, 0), 3)]
@@ -84,7 +86,7 @@ def rows_of(path):
 
 
 def profiles(kernel, guest, counts, symbols):
-    """{(row, family): Profile}, less what the kernel cannot do."""
+    """{(row, family): Profile}, without the rows that the kernel does not support."""
     symbols, rows, results = Symbols(symbols), rows_of(counts), []
     with open(guest, encoding="utf-8") as f:
         for line in f.read().splitlines()[1:]:
@@ -106,36 +108,36 @@ def show(family, groups):
     kernels = [g[0] for g in groups]
     found = [profiles(*g) for g in groups]
     if not any(found):
-        sys.exit(f"error: {' and '.join(kernels)} cannot do this: no socket option, or no such feature of the device")
+        sys.exit(f"error: {' and '.join(kernels)} cannot do this: the socket option or the feature of the device is missing")
     for row in sorted({r for f in found for r, v in f if v == family}):
         there = [f[row, family] for f in found if (row, family) in f]
         if len(there) < len(found):
-            print(f"{row}, IPv{family}: not on each kernel")
+            print(f"{row}, IPv{family}: not supported by each kernel")
             continue
-        print(f"{row}, IPv{family}, instructions a datagram: "
+        print(f"{row}, IPv{family}, instructions per datagram: "
               + ", ".join(f"{k} {p.total():.1f}" for k, p in zip(kernels, there)))
         two = len(there) == 2
         print(f"{'function':40}" + "".join(f"{k:>10}{'calls':>8}" for k in kernels)
-              + (f"{'more':>10}" if two else ""))
+              + (f"{'difference':>12}" if two else ""))
         table = []
         for name in set().union(*(p.instructions for p in there)):
             values = [p.instructions.get(name, 0) for p in there]
             table.append((values[0] - values[1] if two else -values[0], name, values))
-        for more, name, values in sorted(table):
-            if max(values) < 0.05 or two and abs(more) < 0.005:
+        for saved, name, values in sorted(table):
+            if max(values) < 0.05 or two and abs(saved) < 0.005:
                 continue
             print(f"{name:40}" + "".join(f"{v:10.2f}{p.calls.get(name, 0):8.3f}"
                                          for v, p in zip(values, there))
-                  + (f"{-more:10.2f}" if two else ""))
+                  + (f"{-saved:12.2f}" if two else ""))
 
 
 def save(family, path, trees, groups):
-    """What is among the most on one of the kernels, of all of them."""
+    """Writes the functions that are among the largest ones on one of the kernels."""
     found, rows = {g[0]: profiles(*g) for g in groups}, []
     for row in dict.fromkeys(r for f in found.values() for r, v in f if v == family):
         there = {k: f[row, family] for k, f in found.items() if (row, family) in f}
         if len(there) < len(found):
-            sys.exit(f"error: {row}, IPv{family}: not on each kernel")
+            sys.exit(f"error: {row}, IPv{family}: not supported by each kernel")
         names = dict.fromkeys(n for p in there.values() for n in p.most())
         rows.append({"case": row, "family": family, "total": {k: round(p.total(), 2) for k, p in there.items()},
                      "functions": {n: {k: p.of(n) for k, p in there.items()} for n in names}})

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How long software segmentation of a UDP GSO packet takes, and to free what
- * comes out of it as a driver does. Packets are what a send of 44 x 1452 bytes
- * leaves: headers in the head, payload in large page fragments, owned by a
- * socket. A run is a batch of them, and the median of many runs counts.
+/* Measures the time to segment a UDP GSO packet in software and to free the
+ * segments as a driver does. The packets look like those of a send of 44 x 1452
+ * bytes: headers in the linear part, payload in large page fragments, owned by a
+ * socket. A run is a batch of packets. The result is the median of many runs.
  *
- * Prints "gso_time: CASE FAMILY PICOSECONDS", a segment.
+ * Prints "gso_time: CASE FAMILY PICOSECONDS", in picoseconds per segment.
  */
 
 #include <kunit/test.h>
@@ -26,11 +26,11 @@
 #define SEGMENTS	44
 #define SIZE		1452
 #define PAYLOAD		(SEGMENTS * SIZE)
-#define ORDER		3		/* as a socket's page fragments */
+#define ORDER		3		/* that of the page fragments of a socket */
 #define FRAG		(PAGE_SIZE << ORDER)
 #define FRAGS		DIV_ROUND_UP(PAYLOAD, FRAG)
-#define BATCH		16
-#define WARM		50
+#define BATCH		16		/* packets per run */
+#define WARM		50		/* warm-up runs */
 #define RUNS		400
 
 struct gso_time_param {
@@ -141,8 +141,8 @@ static struct sk_buff *gso_time_packet(struct kunit *test, struct gso_time *t,
 	return skb;
 }
 
-/* As dev_queue_xmit(), and a driver whose device has sent all at once: how many
- * were freed.
+/* Segments as dev_queue_xmit() does, and frees as a driver does when the device
+ * has sent all segments. Returns the number of segments.
  */
 static unsigned int gso_time_send(struct sk_buff *skb,
 				  netdev_features_t features)

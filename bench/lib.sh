@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-# Shared by the benchmark's scripts; source it after scripts/lib.sh.
+# Shared by the scripts of the benchmark. Source it after scripts/lib.sh.
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # used by the scripts that source this file
 
 BENCH=$TOP/bench
 OUT=$WORK/bench
-RUNS=8		# of which the one with the fewest instructions counts
-MARKS=0x70000000	# where bench/send's marks lie; no other program has code there
+RUNS=8		# the result is the run with the fewest instructions
+MARKS=0x70000000	# the address of the marks of bench/send; no other program has code there
 
 image() { echo "$WORK/build/$1/arch/x86/boot/bzImage"; }
 
-# tree KERNEL: the git tree that it is built of.
+# tree KERNEL: the git tree that the kernel is built from.
 tree() {
 	local id
 	id=$(git -C "$WORK/$1" rev-parse 'HEAD^{tree}')
@@ -18,14 +18,14 @@ tree() {
 	echo "$id"
 }
 
-# Without TCG, QEMU has no clock that counts instructions.
+# Only QEMU's TCG has a clock that counts instructions.
 need_counting() {
 	need gcc libc6-dev ethtool iproute2 nftables qemu-system-x86 busybox-static python3
 	qemu-system-x86_64 -accel help | grep -qx tcg ||
-		die "this machine cannot count instructions: its QEMU has no TCG; there are no figures"
+		die "this machine cannot count instructions: its QEMU does not support TCG"
 }
 
-# With the series' own headers.
+# bench/send needs the user-space headers of the series.
 build_programs() {
 	local major version=1
 	mkdir -p "$OUT"
@@ -38,7 +38,7 @@ build_programs() {
 		-o "$OUT/count.so" "$BENCH/count.c"
 }
 
-# What of the machine and of this folder figures depend on, other than the kernel.
+# method: a hash of everything that the figures depend on, except for the kernel and the rows.
 method() {
 	{
 		qemu-system-x86_64 --version
@@ -47,8 +47,8 @@ method() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
-# boot KERNEL LIST SEED [OPTION...]: prints what bench/guest does; options go to vm/run. What is random in
-# the guest comes from the seed: the same one gives the same figures, but for a boot in many.
+# boot KERNEL LIST SEED [OPTION...]: boots and prints the output of bench/guest. The options are those
+# of vm/run. The guest's random numbers come from the seed.
 boot() {
 	local kernel=$1 list=$2 seed=$3 p files=()
 	shift 3
@@ -60,7 +60,7 @@ boot() {
 		--qemu -seed --qemu "$seed" "$@" -- sh /bench/guest "$RUNS"
 }
 
-# counting FILE: the options with which boot has the instructions of each address in FILE.
+# counting FILE: options for boot, one per line, to write the instructions per address to FILE.
 counting() {
 	local mark arg=$OUT/count.so,out=$1
 	for mark in begin end 'done'; do
@@ -69,8 +69,8 @@ counting() {
 	printf '%s\n' --qemu -plugin --qemu "$arg"
 }
 
-# can_plug FILE: QEMU is able to load the plugin; what it says else goes to stderr.
-can_plug() {
+# can_load_plugin: whether QEMU loads the plugin; its error message goes to stderr.
+can_load_plugin() {
 	local options
 	mapfile -t options < <(counting /dev/null)
 	qemu-system-x86_64 -nodefaults -display none -machine none -monitor stdio \
