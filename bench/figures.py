@@ -1,10 +1,11 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Rows and figures of the benchmark, for the programs beside it.
+"""The rows and the figures of the benchmark, for the other programs in this folder.
 
 As a program:
-	bench/figures.py list SET|ROW...		the rows as bench/guest reads them
-	bench/figures.py json SET KERNEL META <OUTPUT	the guest's output as JSON; META: JSON of the kernel
+	bench/figures.py list SET|ROW...		prints the rows in the format that bench/guest reads
+	bench/figures.py json SET KERNEL META <OUTPUT	converts the output of bench/guest to JSON;
+							META: JSON that describes the kernel
 """
 import fnmatch
 import json
@@ -17,28 +18,29 @@ KERNELS = ("stock", "base", "series")
 FAMILIES = (4, 6)
 RESULTS = os.path.join(BENCH, "results")  # SET.json
 PAYLOAD_MAX = 65507
-UNIT = ("instructions of the guest, kernel and program; not cycles. "
-        "Rates are at 10^9 instructions a second.")
+UNIT = ("ns: instructions of the guest, kernel and program; not cycles. "
+        "Rates are at 10^9 instructions per second.")
 UNSUPPORTED = "unsupported"
 
 
 def lines(name):
-    """The lines of a table, without comments."""
+    """The fields of each line of a table, without comments."""
     with open(os.path.join(BENCH, name), encoding="utf-8") as f:
         return [re.split("\t+", line) for line in f.read().splitlines() if line and line[0] != "#"]
 
 
 class Row:
-    def __init__(self, group, device, payload, count, options, label):
+    def __init__(self, group, device, payload, count, options, plain, label):
         self.group, self.device, self.size, self.count = group, device, payload, count
         self.gso = options.endswith("-S")
         self.burst = payload * count
         self.options = f"{options} {payload}"
         single = not self.gso and "-m" not in options
         self.name = f"{group}-{payload}" if single else f"{group}-{count}x{payload}"
-        self.label = label + (f", {payload} bytes" if single else f", {count} x {payload}")
-        self.plain = f"plain-{payload}"
-        self.held = "-H" in options or "-P" in options
+        self.path = label
+        self.label = label + (f", {payload} bytes" if single else f", {count} x {payload} bytes")
+        self.plain = None if plain == "-" else f"{plain}-{payload}"
+        self.queued = "-H" in options or "-P" in options
 
 
 def table():
@@ -48,17 +50,17 @@ def table():
         if fields[0][0] == "@":
             sets[fields[0][1:]] = fields[1].split()
             continue
-        group, device, payloads, counts, options, label = fields
+        group, device, payloads, counts, options, plain, label = fields
         for payload in map(int, payloads.split()):
             for count in map(int, counts.split()):
-                row = Row(group, device, payload, count, options, label)
+                row = Row(group, device, payload, count, options, plain, label)
                 if not row.gso or row.burst <= PAYLOAD_MAX:
                     rows[row.name] = row
     return rows, sets
 
 
 def select(names):
-    """The rows of these sets and patterns, in the order of the table."""
+    """The rows of these sets and patterns, in the order of bench/rows."""
     rows, sets = table()
     wanted = set()
     for name in names:
@@ -71,13 +73,15 @@ def select(names):
 
 
 class Figure:
-    """One row over one family on one kernel. The guest's clock runs at 1 ns an
-    instruction."""
+    """One row over one family on one kernel. The guest's clock advances by 1 ns per instruction.
+
+    each: instructions per datagram; queued: bytes of memory per datagram
+    """
 
     def __init__(self, row):
         self.row = row
-        held = row.get("truesize", row.get("memory"))
-        self.held = None if held is None else held / row["datagrams"]
+        queued = row.get("truesize", row.get("memory"))
+        self.queued = None if queued is None else queued / row["datagrams"]
         self.each = row["ns"] / row["datagrams"] if "ns" in row else None
         if self.each:
             seconds = row["ns"] / 1e9
@@ -87,14 +91,21 @@ class Figure:
 
 
 class Figures:
-    """kernels: what is known of each. Use get(kernel, row's name, family)."""
+    """The figures of one or more JSON files.
+
+    kernels: a description of each kernel; source: how native time was measured
+    """
+
 
     def __init__(self, paths):
         self.kernels, self.rows, self.set = {}, [], None
+        self.unit, self.source = UNIT, {}
         for path in paths:
             with open(path, encoding="utf-8") as f:
                 data = json.load(f)
             self.set = data.get("set")
+            self.unit = data["unit"]
+            self.source = data.get("source", {})
             self.kernels.update(data["kernels"])
             self.rows += data["rows"]
         self.index = {(r["kernel"], r["case"], r["family"]): Figure(r)
@@ -108,25 +119,27 @@ class Figures:
         return figure and figure.each
 
     def copy(self, family):
-        """Instructions a datagram that copy the payload, of bench/profile."""
+        """The instructions per datagram of the payload copy."""
         figure = self.get("stock", "gso-44x1452", family)
         return figure and figure.row.get("copy")
 
     def time(self, case, family):
-        """The median ratio of bench/pairs."""
+        """The median of the ratios that bench/pairs measured."""
         return next(r["ratio"] for r in self.rows if (r["case"], r["family"]) == (case, family))
 
     def names(self):
         return list(dict.fromkeys(r["case"] for r in self.rows))
 
     def measured(self):
-        """The rows of the table that are in here."""
+        """The rows of bench/rows that have figures here."""
         names = set(self.names())
         return [row for row in table()[0].values() if row.name in names]
 
     def dump(self, f):
-        """One line a row: a difference between two results can be read."""
-        f.write('{\n"unit": %s,\n"set": %s,\n"kernels": {\n' % (json.dumps(UNIT), json.dumps(self.set)))
+        """Writes JSON with one row per line, so that a diff of two results can be read."""
+        f.write('{\n"unit": %s,\n"set": %s,\n' % (json.dumps(self.unit), json.dumps(self.set)))
+        f.write(f'"source": {json.dumps(self.source)},\n' if self.source else "")
+        f.write('"kernels": {\n')
         f.write(",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in self.kernels.items()))
         f.write('\n},\n"rows": [\n')
         f.write(",\n".join(json.dumps(r) for r in self.rows))
@@ -134,19 +147,19 @@ class Figures:
 
 
 def least(results):
-    """The one that nothing interrupted: the other ones hold a tick of the timer or a worker."""
+    """The run with the fewest instructions: the others contain timer ticks or work queues."""
     row = min((json.loads(r) for r in results), key=lambda r: r.get("ns", r.get("memory", 0)))
     row["rounds"] = len(results)
     return row
 
 
 def from_guest(name, kernel, meta, output):
-    """The Figures in the guest's output; every row must be there, as often as the others."""
+    """The Figures in the guest's output, which must contain each row equally often."""
     figures = Figures([])
     figures.set = name
     word, _, version = output.readline().strip().partition(" ")
     if word != "kernel":
-        sys.exit(f"error: {kernel}: the output of the guest does not start with its version")
+        sys.exit(f"error: {kernel}: the guest's output does not start with the version of the kernel")
     figures.kernels[kernel] = {"version": version} | json.loads(meta)
     results = {}
     for line in output:
@@ -156,10 +169,10 @@ def from_guest(name, kernel, meta, output):
         results.setdefault((row, int(family)), []).append(result)
     wanted = [(r.name, f) for r in select(name.split()) for f in FAMILIES]
     if set(wanted) != set(results):
-        sys.exit(f"error: {kernel}: rows wanted and not measured, or the reverse: "
+        sys.exit(f"error: {kernel}: the rows that were measured differ from the set: "
                  f"{sorted(set(wanted) ^ set(results))}")
     if len({len(runs) for runs in results.values()}) != 1:
-        sys.exit(f"error: {kernel}: some rows were measured more often than others")
+        sys.exit(f"error: {kernel}: some rows were measured more often than other rows")
     for row, family in wanted:
         runs = results[row, family]
         figures.rows.append({"kernel": kernel, "case": row, "family": family} | (

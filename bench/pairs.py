@@ -1,9 +1,11 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Ratios of the times that bench/pairs measured.
+"""Prints the ratios of the times that bench/pairs measured, and writes them to JSON.
 
-bench/pairs.py FILE JSON TREE TREE	FILE: lines "PAIR KERNEL ROW FAMILY PICOSECONDS";
-					the trees of the two kernels
+bench/pairs.py FILE JSON TREE TREE COMMAND CPU
+
+FILE has lines "PAIR KERNEL ROW FAMILY PICOSECONDS". TREE is the git tree of stock and of series.
+COMMAND and CPU describe the measurement.
 """
 import statistics
 import sys
@@ -27,7 +29,7 @@ def read(path):
 def summary(row, family, times):
     stock, series = (times[k] for k in KERNELS)
     if not stock or stock.keys() != series.keys():
-        sys.exit(f"error: {row}, IPv{family}: a pair lacks one of its times")
+        sys.exit(f"error: {row}, IPv{family}: a pair does not have the times of both kernels")
     ratios = sorted(series[pair] / stock[pair] for pair in stock)
     low, median, high = (statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3)
     return {"kernel": "series", "case": row, "family": family, "pairs": len(ratios),
@@ -37,15 +39,17 @@ def summary(row, family, times):
 
 
 def main():
-    if len(sys.argv) != 5:
+    if len(sys.argv) != 7:
         sys.exit(__doc__)
     fig = figures.Figures([])
     fig.set = "time"
-    fig.kernels = {k: {"tree": tree} for k, tree in zip(KERNELS, sys.argv[3:])}
+    fig.kernels = {k: {"tree": tree} for k, tree in zip(KERNELS, sys.argv[3:5])}
+    fig.unit = "picoseconds per segment, native time"
+    fig.source = {"command": sys.argv[5], "cpu": sys.argv[6]}
     fig.rows = [summary(*key, times) for key, times in read(sys.argv[1]).items()]
     if not fig.rows:
-        sys.exit(f"error: nothing in {sys.argv[1]}")
-    print("Native time of segmentation, nanoseconds a segment, medians; series / stock within a pair")
+        sys.exit(f"error: {sys.argv[1]} is empty")
+    print("Native time of software segmentation, ns per segment (medians), and ratio of series to stock in a pair")
     for row in fig.rows:
         stock, series = (row["picoseconds"][k] / 1000 for k in KERNELS)
         print(f"{row['case']}, IPv{row['family']}: stock {stock:.1f}, series {series:.1f}; ratio "

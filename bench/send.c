@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sends bursts of datagrams and prints the least instructions that one of
- * several equal runs took, as JSON. What the datagrams lead to happens in the
- * same process (receiving, reading a tun device, completions), so that on one
- * processor nothing else runs in between.
+/* Sends bursts of datagrams in several equal runs and prints the lowest number
+ * of instructions of a run as JSON. The same process also receives, reads the
+ * tun device or reads the completions, so that a single CPU runs nothing else.
  *
  *	send [-4|-6] -D ADDR -s BURST -d SIZE|-S SIZE [OPTION]...
- *	-d SIZE		one call a datagram	-m	one sendmmsg() for all
- *	-S SIZE		UDP_SEGMENT		-z	MSG_ZEROCOPY
- *	-I BYTES	pieces of an iovec	-M BYTES  MSG_MORE for each piece
- *	-R here|NETNS	receives there		-G	with UDP_GRO
- *	-T DEVICE	reads that tun device	-V	in packets with a virtio header
- *	-H		prints the truesize that one held burst is charged, no instructions
- *	-P		prints the memory that held bursts occupy, no instructions
- *	-w N, -n N, -r N  bursts to warm up with, bursts of a run, runs
+ *	-D ADDR		destination
+ *	-s BURST	bytes per burst
+ *	-d SIZE		sends each datagram of SIZE bytes with one call
+ *	-S SIZE		sends the burst with one call, with UDP_SEGMENT set to SIZE
+ *	-m		sends the burst with one sendmmsg()
+ *	-z		MSG_ZEROCOPY
+ *	-I BYTES	iovec entries of BYTES
+ *	-M BYTES	one call with MSG_MORE for each BYTES
+ *	-R here|NETNS	receives in this or in another network namespace
+ *	-G		receives with UDP_GRO
+ *	-T DEVICE	reads the packets from this tun device
+ *	-V		reads them with virtio headers
+ *	-H		prints the truesize of one queued burst instead of instructions
+ *	-P		prints the memory of queued bursts instead of instructions
+ *	-w N, -n N, -r N  warm-up bursts, bursts per run, runs
  *
- * Status 4: the kernel has no such socket option, or it does not go with IPsec.
+ * Exit status 4: the kernel does not have the socket option, or refuses
+ * UDP_SEGMENT with IPsec.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,15 +48,16 @@
 
 #define PORT		8000
 #define UNSUPPORTED	4
-#define PIECES_MAX	1024	/* of an iovec, messages of sendmmsg() */
+#define PIECES_MAX	1024	/* iovec entries, or messages of sendmmsg() */
 #define VNET_HDR_LEN	10
-#define HELD_BURSTS	64	/* so that half-filled slabs do not matter */
-#define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6)
+#define QUEUED_BURSTS	64	/* so that partly filled slabs do not matter */
+#define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
+#define OFFLOADS_USO	(OFFLOADS | TUN_F_USO4 | TUN_F_USO6)
 
 static int family = AF_INET;
 static const char *dest, *tun, *receiver;
 static unsigned long burst, size, piece, warm, bursts = 1, runs = 1;
-static bool gso, gro, many, more, zerocopy, vnet, held, occupied;
+static bool gso, gro, many, more, zerocopy, vnet, queued, memory;
 
 static char buffer[1 << 16];
 static struct iovec iov[PIECES_MAX];
@@ -57,7 +65,7 @@ static struct mmsghdr messages[PIECES_MAX];
 static unsigned long message, pieces, calls;
 static int tx, rx = -1;
 
-/* bench/count.c sees these run. */
+/* The plugin bench/count.c finds the measured part by these functions. */
 #define MARK __attribute__((noinline, noclone, section(".mark")))
 
 MARK void mark_begin(void)
@@ -100,7 +108,7 @@ static void enter(const char *path, int ns)
 	close(ns);
 }
 
-/* The socket stays in its namespace. */
+/* A socket stays in the namespace that it was opened in. */
 static int open_receiver(const struct sockaddr *addr, socklen_t len)
 {
 	int here = open("/proc/self/ns/net", O_RDONLY);
@@ -128,10 +136,13 @@ static int open_tun(void)
 	strncpy(ifr.ifr_name, tun, IFNAMSIZ - 1);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		error(1, errno, "%s", tun);
-	/* A kernel without UDP segmentation refuses the two bits. */
-	if (vnet && ioctl(fd, TUNSETOFFLOAD, OFFLOADS))
+	/* A kernel without UDP GSO refuses the USO bits. Plain sends do not need
+	 * them.
+	 */
+	if (vnet && ioctl(fd, TUNSETOFFLOAD, OFFLOADS_USO) &&
+	    (gso || ioctl(fd, TUNSETOFFLOAD, OFFLOADS)))
 		error(UNSUPPORTED, errno, "TUNSETOFFLOAD");
-	/* Until a worker has seen that it has a reader, what is sent to it is dropped. */
+	/* The device drops packets until linkwatch has noticed the reader. */
 	for (tries = 0; tries < 2000; tries++) {
 		if (ioctl(tx, SIOCGIFFLAGS, &ifr))
 			error(1, errno, "%s: SIOCGIFFLAGS", tun);
@@ -167,7 +178,7 @@ static void open_sockets(void)
 		error(1, errno, "connect");
 }
 
-/* All messages send the same bytes. */
+/* All messages point to the same payload. */
 static void prepare(void)
 {
 	unsigned long i;
@@ -175,7 +186,7 @@ static void prepare(void)
 	message = gso ? burst : size;
 	if (!size || !burst || burst % size || message > sizeof(buffer) ||
 	    burst / message > PIECES_MAX)
-		error(1, 0, "-s, -S or -d do not go together");
+		error(1, 0, "-s does not fit -S or -d");
 	if (!piece)
 		piece = message;
 	pieces = (message + piece - 1) / piece;
@@ -191,7 +202,7 @@ static void prepare(void)
 	}
 }
 
-/* A kernel may refuse segmentation where IPsec is in the way. */
+/* Stock refuses UDP_SEGMENT with IPsec: EIO. */
 static void check(ssize_t n, unsigned long wanted, const char *call)
 {
 	if (n != (ssize_t)wanted)
@@ -227,7 +238,7 @@ static void read_completions(unsigned long sent)
 			error(1, errno, "%lu completions are missing", sent);
 		memcpy(&err, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(err));
 		if (err.ee_code & SO_EE_CODE_ZEROCOPY_COPIED)
-			error(1, 0, "zerocopy has copied");
+			error(1, 0, "MSG_ZEROCOPY has copied the payload");
 		sent -= err.ee_data - err.ee_info + 1;
 		calls++;
 	}
@@ -289,7 +300,7 @@ static unsigned int charged(void)
 	return info[SK_MEMINFO_WMEM_ALLOC];
 }
 
-/* What no allocator of pages holds is not used: free pages and those of each CPU's lists. */
+/* Free pages, including those on the per-CPU lists. */
 static long free_memory(void)
 {
 	long pages = 0, n;
@@ -309,10 +320,11 @@ static long free_memory(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* One datagram takes what the queue lets pass; the ones behind it stay. Status 5:
- * a packet of somebody else, an MLD report for instance, has taken it before.
+/* The queue sends the first datagram and keeps the others. Exit status 5: a
+ * packet of the kernel, for instance an MLD report, was sent before the first
+ * datagram.
  */
-static void hold(void)
+static void measure_memory(void)
 {
 	unsigned long i;
 	long before;
@@ -320,18 +332,18 @@ static void hold(void)
 	if (send(tx, buffer, size, 0) < 0)
 		error(1, errno, "send");
 	if (charged())
-		error(5, 0, "the queue held the first datagram");
-	bursts = occupied ? HELD_BURSTS : 1;
+		error(5, 0, "the queue did not send the first datagram");
+	bursts = memory ? QUEUED_BURSTS : 1;
 	before = free_memory();
 	for (i = 0; i < bursts; i++)
 		transfer();
-	if (occupied)
+	if (memory)
 		print("memory", before - free_memory());
 	else
 		print("truesize", charged());
 }
 
-static void count(void)
+static void measure_instructions(void)
 {
 	unsigned long long ns, least = ULLONG_MAX;
 	unsigned long i;
@@ -362,10 +374,10 @@ int main(int argc, char **argv)
 		case '4': case '6': family = c == '6' ? AF_INET6 : AF_INET; break;
 		case 'D': dest = optarg; break;
 		case 'G': gro = true; break;
-		case 'H': held = true; break;
+		case 'H': queued = true; break;
 		case 'M': more = true; /* fall through */
 		case 'I': piece = strtoul(optarg, NULL, 0); break;
-		case 'P': held = occupied = true; break;
+		case 'P': queued = memory = true; break;
 		case 'R': receiver = optarg; break;
 		case 'S': gso = true; /* fall through */
 		case 'd': size = strtoul(optarg, NULL, 0); break;
@@ -382,9 +394,9 @@ int main(int argc, char **argv)
 	}
 	prepare();
 	open_sockets();
-	if (held)
-		hold();
+	if (queued)
+		measure_memory();
 	else
-		count();
+		measure_instructions();
 	return 0;
 }
