@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The commands of scripts/series around the round trip: rebase, diff, send.
+# The commands rebase, diff and send of scripts/series.
 # shellcheck shell=bash
 
 rebase() {
@@ -12,7 +12,7 @@ rebase() {
 	say "series: rebased; look at \`scripts/series diff HEAD', then run \`scripts/series export'"
 }
 
-# as_of REVISION: `TOPIC COMMIT' of the patches that this repository had then, applied to base.
+# as_of REVISION: applies the patches of that revision of this repository to base; prints `TOPIC COMMIT' for each topic.
 as_of() {
 	mkdir "$TMP/old"
 	git -C "$TOP" archive "$1" patches | tar -x -C "$TMP/old"
@@ -33,7 +33,7 @@ compare() {
 	git -C "$WORK/stock" range-diff "base..${list##* }" base..series
 }
 
-# between TOPIC <ENDS: the range of its commits, `FROM..TO'.
+# between TOPIC <ENDS: prints the range of its commits, `FROM..TO'.
 between() {
 	local prev=base name end
 	while read -r name end; do
@@ -42,7 +42,7 @@ between() {
 	done
 }
 
-# since TOPIC N: the range that was version N, by the tag TOPIC-vN of this repository; nothing where that is not known.
+# since TOPIC N: prints the range of version N, from tag TOPIC-vN of this repository; prints nothing if it cannot be made.
 since() {
 	local list
 	git -C "$TOP" rev-parse -q --verify "refs/tags/$1-v$2^{commit}" >/dev/null ||
@@ -83,7 +83,7 @@ send() {
 	printf '%s\n' "$text" >"$cover"
 	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
 	if [[ ${1:-} != --send ]]; then
-		say "nothing is sent; --send ARG... hands them to git send-email; then \`git tag $topic-v$n', for the next version"
+		say "nothing is sent: --send ARG... sends them with git send-email; then \`git tag $topic-v$n', which the next version needs"
 		return
 	fi
 	shift
