@@ -31,14 +31,14 @@ need_series() {
 # Prints the paths of all patches, in order.
 patches() { find "$TOP/patches" -path '*/[!.]*/*.patch' | LC_ALL=C sort; }
 
-# touched [GLOB...]: prints the files that the series adds or changes.
-touched() { kgit diff --name-only --diff-filter=AMR base series -- "$@"; }
+# changed_files [GLOB...]: prints the files that the series adds or changes.
+changed_files() { kgit diff --name-only --diff-filter=AMR base series -- "$@"; }
 
 # Removes paths and line numbers from warnings, so that those of two trees can be compared.
-normal() { sed -E -e "s,$WORK/(base|series|prefix)/,,g" -e 's/^([^ :]+):[0-9]+(:[0-9]+)?:/\1:/' | LC_ALL=C sort; }
+strip_locations() { sed -E -e "s,$WORK/(base|series|prefix)/,,g" -e 's/^([^ :]+):[0-9]+(:[0-9]+)?:/\1:/' | LC_ALL=C sort; }
 
-# more BEFORE AFTER: prints the lines that AFTER has more often than BEFORE.
-more() { comm -13 <(uniq -c "$1" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort) \
+# new_lines BEFORE AFTER: prints the lines that AFTER has more often than BEFORE.
+new_lines() { comm -13 <(uniq -c "$1" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort) \
 	<(uniq -c "$2" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort); }
 
 # kmake TREE OUT ARG...: runs make; as in scripts/build, only one build runs at a time.
@@ -63,7 +63,7 @@ configure() {
 compile_both() {
 	local name=$1 seen=$2 kernel file files objects out log
 	shift 2
-	mapfile -t files < <(touched '*.c' ':!tools' ':!samples' ':!Documentation')
+	mapfile -t files < <(changed_files '*.c' ':!tools' ':!samples' ':!Documentation')
 	((${#files[@]})) || { say "the series changes no C files yet"; exit; }
 	# Headers are not compiled alone: also compile files that include most of them.
 	files+=(net/core/dev.c net/core/gso.c net/core/skbuff.c net/ipv4/udp.c net/ipv6/udp.c)
@@ -84,6 +84,6 @@ compile_both() {
 		kmake "$WORK/$kernel" "$out" -k "$@" "${objects[@]}" >"$log" 2>&1 </dev/null || true
 		[[ $(grep -c "^ $seen" "$log") -ge ${#objects[@]} ]] ||
 			die "$kernel: $(grep -c "^ $seen" "$log") of ${#objects[@]} files; full log: $log"
-		grep -E '(warning|error): ' "$log" | normal >"$TMP/$kernel" || true
+		grep -E '(warning|error): ' "$log" | strip_locations >"$TMP/$kernel" || true
 	done
 }

@@ -27,9 +27,9 @@ logged() {
 	die "\`$*' exited with status $rc; full log: $log"
 }
 
-# no_worktree DIR: removes a git worktree. It stays locked if git was killed while it made it, and `git worktree prune'
-# skips locked ones.
-no_worktree() {
+# remove_worktree DIR: removes a git worktree. It stays locked if git was killed while it made it, and `git worktree
+# prune' skips locked ones.
+remove_worktree() {
 	rm -rf "$1"
 	while kgit worktree remove -f -f "$1" 2>/dev/null; do :; done
 	kgit worktree prune

@@ -22,7 +22,7 @@ has() { kgit rev-parse -q --verify "$1^{commit}" >/dev/null; }
 id() { kgit rev-parse "$1^{commit}"; }
 dirty() { [[ $(AT=$TREE kgit status --porcelain | head -c 1) ]]; }
 
-scratch() {
+make_tmp() {
 	[[ $TMP ]] || { TMP=$(mktemp -d) && trap 'trap "" INT TERM HUP; rm -rf "$TMP"; AT="" kgit worktree prune' EXIT; }
 }
 
@@ -55,9 +55,9 @@ digest() {
 	} | sha256sum
 }
 
-# bare_tree DIR PATCHES [COMMIT [FILE...]]: makes a worktree of COMMIT (base by default) that has only the FILEs and
-# the files that the patches change.
-bare_tree() {
+# make_sparse_tree DIR PATCHES [COMMIT [FILE...]]: makes a worktree of COMMIT (base by default) that has only the
+# FILEs and the files that the patches change.
+make_sparse_tree() {
 	local new=$1 patches=$2 dir
 	kgit worktree prune
 	kgit worktree add -q --detach --no-checkout "$new" "${3:-base}"
@@ -92,9 +92,9 @@ apply() {
 	done
 }
 
-# ends HEAD: prints `TOPIC COMMIT` with the last commit of each topic, from branches topic/NAME; the last topic ends at
-# HEAD.
-ends() {
+# topic_ends HEAD: prints `TOPIC COMMIT` with the last commit of each topic, from branches topic/NAME; the last topic
+# ends at HEAD.
+topic_ends() {
 	local topic end last prev=base
 	last=$(topics | tail -n 1)
 	for topic in $(topics); do
@@ -125,7 +125,7 @@ format() {
 		format-patch -q --no-attach --no-signature --no-base --full-index -o "$dir" "$@" "$from..$to"
 }
 
-# export_topics ENDS DIR: writes each topic of a list from ends() to DIR/TOPIC/{NNNN-subject.patch,series}.
+# export_topics ENDS DIR: writes each topic of a list from topic_ends() to DIR/TOPIC/{NNNN-subject.patch,series}.
 export_topics() {
 	local topic end prev=base n
 	while read -r topic end; do

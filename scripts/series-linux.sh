@@ -62,7 +62,7 @@ export_linux() {
 check_linux() {
 	[[ -d $LINUX ]] || die "linux/ is missing: run \`scripts/series export'"
 	has series || die "branch series is missing: run \`scripts/series edit'"
-	scratch
+	make_tmp
 	write_linux series "$TMP/linux"
 	diff -rq "$LINUX" "$TMP/linux" >"$LOG" 2>&1 ||
 		die "linux/ differs from work/series: $(head -n 1 "$LOG" | sed "s,$TMP/,the series: ,; s,$TOP/,,");" \
