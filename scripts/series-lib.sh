@@ -38,7 +38,7 @@ files_of() {
 	local name
 	[[ -f $1/series ]] || return 0
 	while read -r name; do
-		[[ -f $1/$name ]] || die "${1##*/}/series names $name, which is not there"
+		[[ -f $1/$name ]] || die "${1##*/}/series lists $name, which does not exist"
 		printf '%s\n' "$1/$name"
 	done < <(grep -v '^#' "$1/series" || true)
 }
@@ -102,7 +102,7 @@ topic_ends() {
 		[[ $topic != "$last" ]] || end=$1
 		has "$end" || die "branch topic/$topic is missing: it has to mark the last commit of its topic"
 		{ kgit merge-base --is-ancestor "$prev" "$end" && kgit merge-base --is-ancestor "$end" "$1"; } ||
-			die "$end does not lie between $prev and $1: move it with \`git branch -f $end COMMIT'"
+			die "$end is not between $prev and $1: move it with \`git branch -f $end COMMIT'"
 		printf '%s %s\n' "$topic" "$(id "$end")"
 		prev=$end
 	done
