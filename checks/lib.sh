@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Shared by the checks; source it after `set -euo pipefail`.
+# Functions for all checks. Source it after `set -euo pipefail`.
 # shellcheck shell=bash disable=SC2034
 
 # shellcheck source=scripts/lib.sh
@@ -11,7 +11,8 @@ trap 'rm -rf "$TMP"' EXIT
 note() { printf '%s\n' "$*" >&2; }
 kgit() { git -C "$SERIES" "$@"; }
 
-# What a check ends with: summary LIST GOOD BAD: GOOD when the file LIST is empty, else BAD and the list.
+# summary LIST GOOD BAD: ends a check. Prints GOOD if the file LIST is empty, else the list and a line with BAD, and
+# fails.
 summary() {
 	if [[ ! -s $1 ]]; then
 		say "$2"
@@ -27,20 +28,20 @@ need_series() {
 		die "no kernel tree in $SERIES: run \`make prep'"
 }
 
-# The paths of all patches, in order.
+# Prints the paths of all patches, in order.
 patches() { find "$TOP/patches" -path '*/[!.]*/*.patch' | LC_ALL=C sort; }
 
-# touched [GLOB...]: files that the series adds or changes.
-touched() { kgit diff --name-only --diff-filter=AMR base series -- "$@"; }
+# changed_files [GLOB...]: prints the files that the series adds or changes.
+changed_files() { kgit diff --name-only --diff-filter=AMR base series -- "$@"; }
 
-# Paths and line numbers differ between two builds, the text of a new warning does not.
-normal() { sed -E -e "s,$WORK/(base|series|prefix)/,,g" -e 's/^([^ :]+):[0-9]+(:[0-9]+)?:/\1:/' | LC_ALL=C sort; }
+# Removes paths and line numbers from warnings, so that those of two trees can be compared.
+strip_locations() { sed -E -e "s,$WORK/(base|series|prefix)/,,g" -e 's/^([^ :]+):[0-9]+(:[0-9]+)?:/\1:/' | LC_ALL=C sort; }
 
-# more BEFORE AFTER: lines that AFTER has more often.
-more() { comm -13 <(uniq -c "$1" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort) \
+# new_lines BEFORE AFTER: prints the lines that AFTER has more often than BEFORE.
+new_lines() { comm -13 <(uniq -c "$1" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort) \
 	<(uniq -c "$2" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort); }
 
-# kmake TREE OUT ARG...: as scripts/build does, never two builds at once.
+# kmake TREE OUT ARG...: runs make; as in scripts/build, only one build runs at a time.
 kmake() {
 	local src=$1 out=$2 cc=gcc
 	shift 2
@@ -49,7 +50,7 @@ kmake() {
 		flock "$WORK/build.lock" make -C "$src" O="$out" ARCH=x86_64 CC="$cc" -j"$(nproc)" "$@"
 }
 
-# configure TREE OUT [ARG...]: the common configuration, and the KUnit test where the tree has it.
+# configure TREE OUT [ARG...]: makes the common configuration, with the KUnit test if the tree has it.
 configure() {
 	mkdir -p "$2"
 	cat "$TOP/configs/common.config" >"$TMP/config"
@@ -57,14 +58,14 @@ configure() {
 	KCONFIG_ALLCONFIG=$TMP/config logged "check-config-${2##*/}" kmake "$@" allnoconfig
 }
 
-# compile_both NAME SEEN ARG...: the files that the series touches, on base and series, with arguments for make.
-# What is said about them goes to $TMP/base and $TMP/series; the log has a line with SEEN for each.
+# compile_both NAME SEEN ARG...: compiles the files that the series changes, on base and on series, with arguments for
+# make. Writes the warnings to $TMP/base and $TMP/series. The log must have a line with SEEN for each file.
 compile_both() {
 	local name=$1 seen=$2 kernel file files objects out log
 	shift 2
-	mapfile -t files < <(touched '*.c' ':!tools' ':!samples' ':!Documentation')
-	((${#files[@]})) || { say "no C files touched yet"; exit; }
-	# A header alone shows nothing: also the files that tell most about one.
+	mapfile -t files < <(changed_files '*.c' ':!tools' ':!samples' ':!Documentation')
+	((${#files[@]})) || { say "the series changes no C files yet"; exit; }
+	# Headers are not compiled alone: also compile files that include most of them.
 	files+=(net/core/dev.c net/core/gso.c net/core/skbuff.c net/ipv4/udp.c net/ipv6/udp.c)
 	mapfile -t files < <(printf '%s\n' "${files[@]}" | LC_ALL=C sort -u)
 	count=${#files[@]}
@@ -83,6 +84,6 @@ compile_both() {
 		kmake "$WORK/$kernel" "$out" -k "$@" "${objects[@]}" >"$log" 2>&1 </dev/null || true
 		[[ $(grep -c "^ $seen" "$log") -ge ${#objects[@]} ]] ||
 			die "$kernel: $(grep -c "^ $seen" "$log") of ${#objects[@]} files; full log: $log"
-		grep -E '(warning|error): ' "$log" | normal >"$TMP/$kernel" || true
+		grep -E '(warning|error): ' "$log" | strip_locations >"$TMP/$kernel" || true
 	done
 }

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-# The configuration of scripts/deb, which sources this: Debian's, and what the fragments change.
+# Makes the configuration for scripts/deb, which sources this file: Debian's, with the changes of the fragments.
 # shellcheck shell=bash disable=SC2154
 
-# values FILE: what is on or has a value.
+# values FILE: prints the symbols that are enabled or have a value.
 values() { grep '^CONFIG_' "$1" | LC_ALL=C sort; }
 
-# Only what the fragments name may differ from Debian's configuration, and what tells of the tools of this machine.
+# Only symbols that the fragments name may differ from Debian's configuration, and symbols that describe the tools of
+# this machine.
 check_config() {
 	local named lost symbol
 	named=$(grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "${fragments[@]}" | grep -oE 'CONFIG_[A-Za-z0-9_]+')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Shared by the scripts of this repository; source it after `set -euo pipefail`.
+# Functions for all scripts of this repository. Source it after `set -euo pipefail`.
 # shellcheck shell=bash
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,14 +9,15 @@ mkdir -p "$LOGS"
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KERNELS=(stock base series)
 
-# One clear line on stderr, then a non-zero status.
+# die TEXT: prints one line on stderr and ends with status 1.
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 say() { printf '%s\n' "$*"; }
 
-# step K N TEXT: progress of a script with N steps.
+# step K N TEXT: prints that step K of N begins.
 step() { printf '[%s/%s] %s\n' "$1" "$2" "$3"; }
 
-# logged NAME CMD...: output goes to $LOGS/NAME.log; a failure names the log and its last lines.
+# logged NAME CMD...: runs CMD with its output in $LOGS/NAME.log. If it fails, prints the last lines and the name of the
+# log, and ends.
 logged() {
 	local log=$LOGS/$1.log rc=0
 	shift
@@ -26,13 +27,15 @@ logged() {
 	die "\`$*' exited with status $rc; full log: $log"
 }
 
-# no_worktree DIR: removes a worktree of git; one that was killed while it was made stays locked, and prune passes it over.
-no_worktree() {
+# remove_worktree DIR: removes a git worktree. It stays locked if git was killed while it made it, and `git worktree
+# prune' skips locked ones.
+remove_worktree() {
 	rm -rf "$1"
 	while kgit worktree remove -f -f "$1" 2>/dev/null; do :; done
 	kgit worktree prune
 }
 
+# as_root CMD...: runs CMD as root.
 as_root() {
 	if ((EUID == 0)); then "$@"
 	elif command -v sudo >/dev/null; then sudo "$@"
@@ -40,14 +43,15 @@ as_root() {
 	fi
 }
 
-# need PACKAGE...: installs the Debian packages that are missing; one at a time, for jobs that run beside each other.
+# need PACKAGE...: installs the Debian packages that are missing. Jobs that run in parallel wait for each other.
 need() {
 	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-		die "this is not a Debian system (no apt): install what provides: $*"
+		die "this is not a Debian system (no apt): install these packages, or what they provide: $*"
 	[[ $(not_installed "$@") ]] || return 0
 	(flock 7 && install_missing "$@") 7>>"$LOGS/apt.log" || exit
 }
 
+# not_installed PACKAGE...: prints those that are not installed.
 not_installed() {
 	local p
 	for p; do
@@ -55,30 +59,61 @@ not_installed() {
 	done
 }
 
+# The command is printed before it runs.
+APT_INSTALL=(apt-get install -y --no-install-recommends)
+
 install_missing() {
 	local packages
 	mapfile -t packages < <(not_installed "$@")
 	((${#packages[@]})) || return 0
-	say "installing ${packages[*]}"
+	say "installing missing packages: $( ((EUID == 0)) || echo 'sudo ')${APT_INSTALL[*]} ${packages[*]}"
 	apt_install "${packages[@]}" && return 0
 	as_root apt-get update >>"$LOGS/apt.log" 2>&1 || true
 	apt_install "${packages[@]}" ||
-		die "missing packages, try \`apt-get install ${packages[*]}'; full log: $LOGS/apt.log"
+		die "missing packages, try \`${APT_INSTALL[*]} ${packages[*]}'; full log: $LOGS/apt.log"
 }
 
 apt_install() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y \
-		--no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1 </dev/null 7>&-
+	as_root env DEBIAN_FRONTEND=noninteractive "${APT_INSTALL[@]}" "$@" >>"$LOGS/apt.log" 2>&1 </dev/null 7>&-
 }
 
-# code: a hash of the series' tree without its tests and texts: of what a kernel is made of.
-code() {
-	git -C "$WORK/series" ls-tree -r HEAD | grep -vE $'\t(Documentation/|tools/testing/|MAINTAINERS$|.*_test\\.c$)' |
-		git hash-object --stdin | cut -c 1-12
+# Files of the series that are not kernel code, as a pattern for lines of `git ls-tree'.
+NOT_CODE=$'\t(Documentation/|tools/testing/|MAINTAINERS$|.*_test\\.c$)'
+
+# code_hash: prints a hash of the kernel code in work/series, without its tests and documentation.
+code_hash() {
+	git -C "$WORK/series" ls-tree -r HEAD | grep -vE "$NOT_CODE" | git hash-object --stdin | cut -c 1-12
 }
 
-# record NAME RESULT [SECONDS]: what a run has shown, and of which code; `make trust' puts it into docs/trust.md.
+# tests_hash NAME: prints a hash of the tests that produce result NAME of docs/trust.tsv: files of this repository as
+# they are in the working tree, and for all results but `check' and `bench' the tests of the series.
+tests_hash() {
+	local here=(tests vm configs) series=("tools/testing/selftests/net" "*_test.c")
+	case $1 in
+	check) here=(checks configs) series=() ;;
+	bench) here=(bench vm configs ":!bench/results") series=() ;;
+	esac
+	{
+		(cd "$TOP" && git ls-files -z -co --exclude-standard -- "${here[@]}" | LC_ALL=C sort -z |
+			xargs -0 sha256sum 2>/dev/null) || true # a file that is deleted and not committed yet
+		((!${#series[@]})) || git -C "$WORK/series" ls-files -s -- "${series[@]}"
+	} | git hash-object --stdin | cut -c 1-12
+}
+
+# qemu_version: prints `-' if there is none.
+qemu_version() {
+	local version
+	version=$(qemu-system-x86_64 --version 2>/dev/null | sed -nE '1s/.* version ([^ ]+).*/\1/p') || true
+	printf '%s\n' "${version:--}"
+}
+
+# record NAME RESULT [SECONDS]: writes the result of a run to work/trust/NAME, with date, revision of this repository,
+# hash of the code and of the tests, version of QEMU and the time that it took. `make trust' makes docs/trust.md of it.
 record() {
+	local revision
 	mkdir -p "$WORK/trust"
-	printf '%s\t%s\t%s\n' "$2" "$(code)" "$((${3-$SECONDS} / 60)) min" >"$WORK/trust/$1"
+	revision=$(git -C "$TOP" describe --always --exclude='*' --abbrev=12 --dirty 2>/dev/null) || revision=-
+	printf '%s\t' "$(date -u +%F)" "$revision" "$(code_hash)" "$(tests_hash "$1")" "$(qemu_version)" "${3-$SECONDS}" \
+		>"$WORK/trust/$1"
+	printf '%s\n' "$2" >>"$WORK/trust/$1"
 }

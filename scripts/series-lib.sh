@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# What scripts/series is made of: patches to commits, commits to patches. Needs scripts/lib.sh.
+# Shared by scripts/series and scripts/port: makes commits of patches and patches of commits. Needs scripts/lib.sh.
 # shellcheck shell=bash
 
 PATCHES=$TOP/patches
@@ -10,7 +10,8 @@ MOVING=$WORK/series.moving
 LOG=$LOGS/series.log
 TMP=
 
-# git in the kernel repository with nobody's settings, so that equal input gives equal bytes.
+# git in the kernel repository ($AT, by default work/stock) without the user's settings, so that equal input gives
+# equal bytes.
 kgit() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "${AT:-$WORK/stock}" -c core.hooksPath=/dev/null \
 		-c core.quotePath=true -c core.autocrlf=false -c commit.gpgSign=false -c gc.auto=0 -c color.ui=false \
@@ -21,7 +22,7 @@ has() { kgit rev-parse -q --verify "$1^{commit}" >/dev/null; }
 id() { kgit rev-parse "$1^{commit}"; }
 dirty() { [[ $(AT=$TREE kgit status --porcelain | head -c 1) ]]; }
 
-scratch() {
+make_tmp() {
 	[[ $TMP ]] || { TMP=$(mktemp -d) && trap 'trap "" INT TERM HUP; rm -rf "$TMP"; AT="" kgit worktree prune' EXIT; }
 }
 
@@ -32,17 +33,17 @@ topics() {
 	done | LC_ALL=C sort
 }
 
-# files_of DIR/TOPIC: the paths of a topic's patches, in order.
+# files_of DIR/TOPIC: prints the paths of the patches of a topic, in order.
 files_of() {
 	local name
 	[[ -f $1/series ]] || return 0
 	while read -r name; do
-		[[ -f $1/$name ]] || die "${1##*/}/series names $name, which is not there"
+		[[ -f $1/$name ]] || die "${1##*/}/series lists $name, which does not exist"
 		printf '%s\n' "$1/$name"
 	done < <(grep -v '^#' "$1/series" || true)
 }
 
-# What `series` is made from: the commit of base and the bytes of the patches.
+# Prints a hash of everything that `series` is made from: the commit of base and the bytes of the patches.
 digest() {
 	local topic
 	{
@@ -54,8 +55,9 @@ digest() {
 	} | sha256sum
 }
 
-# bare_tree DIR PATCHES [COMMIT [FILE...]]: a worktree at COMMIT (base) that holds only the FILEs and what the patches name.
-bare_tree() {
+# make_sparse_tree DIR PATCHES [COMMIT [FILE...]]: makes a worktree of COMMIT (base by default) that has only the
+# FILEs and the files that the patches change.
+make_sparse_tree() {
 	local new=$1 patches=$2 dir
 	kgit worktree prune
 	kgit worktree add -q --detach --no-checkout "$new" "${3:-base}"
@@ -70,7 +72,8 @@ bare_tree() {
 
 sparse() { kgit -c core.sparseCheckout=true -c core.sparseCheckoutCone=false -c index.sparse=false "$@"; }
 
-# apply PATCHES DIR: no fuzz, no merge, fixed committer, the author's date. Prints `TOPIC COMMIT` per topic.
+# apply PATCHES DIR: applies the patches without fuzz and without merge, with a fixed committer and the date of the
+# author. Prints a line `TOPIC COMMIT` for each topic.
 apply() {
 	local topic file list why
 	: >"$LOG"
@@ -89,8 +92,9 @@ apply() {
 	done
 }
 
-# ends HEAD: `TOPIC COMMIT` of each topic, from the marks; the last one ends at HEAD.
-ends() {
+# topic_ends HEAD: prints `TOPIC COMMIT` with the last commit of each topic, from branches topic/NAME; the last topic
+# ends at HEAD.
+topic_ends() {
 	local topic end last prev=base
 	last=$(topics | tail -n 1)
 	for topic in $(topics); do
@@ -98,27 +102,31 @@ ends() {
 		[[ $topic != "$last" ]] || end=$1
 		has "$end" || die "branch topic/$topic is missing: it has to mark the last commit of its topic"
 		{ kgit merge-base --is-ancestor "$prev" "$end" && kgit merge-base --is-ancestor "$end" "$1"; } ||
-			die "$end does not lie between $prev and $1: move it with \`git branch -f $end COMMIT'"
+			die "$end is not between $prev and $1: move it with \`git branch -f $end COMMIT'"
 		printf '%s %s\n' "$topic" "$(id "$end")"
 		prev=$end
 	done
 }
 
-# format FROM TO DIR OPTION...: patches of a range, with every setting pinned that shapes them.
+# Every setting of git diff that changes its output has a fixed value.
+DIFF_SETTINGS=(
+	-c diff.algorithm=myers -c diff.context=3 -c diff.interHunkContext=0 -c diff.indentHeuristic=true
+	-c diff.noPrefix=false -c diff.mnemonicPrefix=false -c diff.renames=true -c diff.renameLimit=1000
+	-c diff.suppressBlankEmpty=false -c diff.orderFile=/dev/null -c diff.statGraphWidth=0 -c core.abbrev=auto
+)
+
+# format FROM TO DIR OPTION...: writes the patches of a range to DIR; the settings of git format-patch are fixed too.
 format() {
 	local from=$1 to=$2 dir=$3
 	shift 3
-	kgit -c diff.algorithm=myers -c diff.context=3 -c diff.interHunkContext=0 -c diff.indentHeuristic=true \
-		-c diff.noPrefix=false -c diff.mnemonicPrefix=false -c diff.renames=true -c diff.renameLimit=1000 \
-		-c diff.suppressBlankEmpty=false -c diff.orderFile=/dev/null -c diff.statGraphWidth=0 -c core.abbrev=auto \
-		-c format.thread=false -c format.signOff=false -c format.suffix=.patch \
+	kgit "${DIFF_SETTINGS[@]}" -c format.thread=false -c format.signOff=false -c format.suffix=.patch \
 		-c format.notes=false -c format.from=false -c format.filenameMaxLength=64 -c format.mboxrd=false \
 		-c format.encodeEmailHeaders=true -c format.useAutoBase=false -c format.noPrefix=false \
 		format-patch -q --no-attach --no-signature --no-base --full-index -o "$dir" "$@" "$from..$to"
 }
 
-# unroll ENDS DIR: each topic of a list of ends, as DIR/TOPIC/{NNNN-subject.patch,series}.
-unroll() {
+# export_topics ENDS DIR: writes each topic of a list from topic_ends() to DIR/TOPIC/{NNNN-subject.patch,series}.
+export_topics() {
 	local topic end prev=base n
 	while read -r topic end; do
 		[[ $topic ]] || continue
@@ -127,21 +135,21 @@ unroll() {
 		n=$(kgit rev-list --count "$prev..$end")
 		find "$2/$topic" -name '*.patch' -printf '%f\n' | LC_ALL=C sort >"$2/$topic/series"
 		[[ $(find "$2/$topic" -name '*.patch' -exec grep -l '^diff --git' {} + | wc -l) == "$n" ]] ||
-			die "topic $topic holds a merge or an empty commit: its $n commits are not $n patches"
+			die "topic $topic has a merge or an empty commit: its $n commits are not $n patches"
 		prev=$end
 	done <<<"$1"
 }
 
-# written TOPIC DIR: puts beside the patches what is written by hand.
-written() {
+# copy_texts TOPIC DIR: copies the files of a topic that are written by hand.
+copy_texts() {
 	local file
 	for file in "$PATCHES/$1"/{cover-letter.txt,changes}; do
 		[[ ! -f $file ]] || cp -p "$file" "$2/"
 	done
 }
 
-# remember ENDS HEAD: from now on the branch and patches/ say the same.
-remember() {
+# record_state ENDS HEAD: records that branch `series` and patches/ agree.
+record_state() {
 	local topic end
 	while read -r topic end; do
 		[[ ! $topic ]] || kgit branch -q -f --no-track "topic/$topic" "$end"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The commands of scripts/series around the round trip: rebase, diff, send.
+# The commands rebase, diff and send of scripts/series.
 # shellcheck shell=bash
 
 rebase() {
@@ -12,11 +12,12 @@ rebase() {
 	say "series: rebased; look at \`scripts/series diff HEAD', then run \`scripts/series export'"
 }
 
-# as_of REVISION: `TOPIC COMMIT' of the patches that this repository had then, applied to base.
-as_of() {
+# apply_revision REVISION: applies the patches of that revision of this repository to base; prints `TOPIC COMMIT' for
+# each topic.
+apply_revision() {
 	mkdir "$TMP/old"
 	git -C "$TOP" archive "$1" patches | tar -x -C "$TMP/old"
-	bare_tree "$TMP/tree" "$TMP/old/patches"
+	make_sparse_tree "$TMP/tree" "$TMP/old/patches"
 	apply "$TMP/old/patches" "$TMP/tree"
 }
 
@@ -28,13 +29,13 @@ compare() {
 	fi
 	git -C "$TOP" rev-parse -q --verify "$a^{commit}" >/dev/null ||
 		die "$a is neither a kernel (${KERNELS[*]}) nor a revision of this repository"
-	scratch
-	list=$(as_of "$a")
+	make_tmp
+	list=$(apply_revision "$a")
 	git -C "$WORK/stock" range-diff "base..${list##* }" base..series
 }
 
-# between TOPIC <ENDS: the range of its commits, `FROM..TO'.
-between() {
+# topic_range TOPIC <ENDS: prints the range of its commits, `FROM..TO'.
+topic_range() {
 	local prev=base name end
 	while read -r name end; do
 		[[ $name != "$1" ]] || { printf '%s..%s\n' "$prev" "$end"; return; }
@@ -42,13 +43,14 @@ between() {
 	done
 }
 
-# since TOPIC N: the range that was version N, by the tag TOPIC-vN of this repository; nothing where that is not known.
-since() {
+# version_range TOPIC N: prints the range of version N, from tag TOPIC-vN of this repository; prints nothing if it
+# cannot be made.
+version_range() {
 	local list
 	git -C "$TOP" rev-parse -q --verify "refs/tags/$1-v$2^{commit}" >/dev/null ||
 		{ say "no range-diff: there is no tag $1-v$2" >&2; return 0; }
-	list=$(as_of "$1-v$2") || { say "no range-diff: what was $1-v$2 does not apply to base" >&2; return 0; }
-	between "$1" <<<"$list"
+	list=$(apply_revision "$1-v$2") || { say "no range-diff: what was $1-v$2 does not apply to base" >&2; return 0; }
+	topic_range "$1" <<<"$list"
 }
 
 send() {
@@ -66,11 +68,11 @@ send() {
 	[[ ! $(unsaved) ]] || die "work/series: $(unsaved)"
 	dir=$WORK/outgoing/$topic${version[*]}
 	rm -rf "$dir"
-	list=$(ends series)
-	range=$(between "$topic" <<<"$list")
+	list=$(topic_ends series)
+	range=$(topic_range "$topic" <<<"$list")
 	if ((n > 1)); then
-		scratch
-		old=$(since "$topic" $((n - 1)))
+		make_tmp
+		old=$(version_range "$topic" $((n - 1)))
 		[[ ! $old ]] || version+=(--range-diff="$old")
 	fi
 	GIT_COMMITTER_NAME=$(git config user.name) GIT_COMMITTER_EMAIL=$(git config user.email) \
@@ -83,7 +85,7 @@ send() {
 	printf '%s\n' "$text" >"$cover"
 	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
 	if [[ ${1:-} != --send ]]; then
-		say "nothing is sent; --send ARG... hands them to git send-email; then \`git tag $topic-v$n', for the next version"
+		say "nothing is sent: --send ARG... sends them with git send-email; then \`git tag $topic-v$n', which the next version needs"
 		return
 	fi
 	shift
