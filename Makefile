@@ -45,7 +45,7 @@ kunit: ## the KUnit suites of the series on user-mode Linux (SUITE=NAME)
 
 .PHONY: test-uso
 test-uso: build ## guests with a device that segments, against this machine (KERNEL=stock|base|series; root)
-	@KERNEL=$(KERNEL) tests/uso/all
+	@KERNEL=$(KERNEL) tests/kernel/virtio-uso/run
 
 .PHONY: check
 check: prep ## all checks of the series, also those that take long (CHECKS="NAME...": only these)
@@ -69,7 +69,7 @@ shell: build ## an interactive guest (KERNEL=stock|base|series)
 
 .PHONY: test-plain
 test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N[,N...] PROGRAMS=N KERNEL=...)
-	@KERNEL='$(KERNEL)' tests/random/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
+	@KERNEL='$(KERNEL)' tests/kernel/segmented-vs-plain/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
 
 .PHONY: test-night
 test-night: prep ## random tests with seeds made from the date (SEED=YYYYMMDD SEEDS=N ROUNDS=N TIME=S); several hours
@@ -81,20 +81,20 @@ test-night: prep ## random tests with seeds made from the date (SEED=YYYYMMDD SE
 test-diff: prep ## the same random programs on stock and on series (SEED=N ROUNDS=N, 5,000 operations each; 20 at night)
 	@scripts/build stock
 	@scripts/build series
-	@tests/differ/differ $(or $(SEED),1) $(or $(ROUNDS),1)
+	@tests/kernel/stock-vs-series/run $(or $(SEED),1) $(or $(ROUNDS),1)
 
 .PHONY: test-faults
 test-faults: prep ## each allocation of a segmented send fails in turn, devices change under senders (debug kernel)
 	@scripts/build series debug
-	@tests/faults/faults
+	@tests/kernel/fault-injection/run
 
 .PHONY: test-debug
 test-debug: ## the selftests on kernels that look for bugs and races (TESTS=TEXT as above)
-	@tests/debug
+	@tests/kernel/sanitizers/run
 
 .PHONY: soak
 soak: ## senders, receivers, settings at random on the debug kernel (MINUTES=30 SEED=1)
-	@tests/soak/all $(or $(MINUTES),30) $(or $(SEED),1)
+	@tests/kernel/soak/run $(or $(MINUTES),30) $(or $(SEED),1)
 
 .PHONY: trust
 trust: ## docs/trust.md: puts in the results of what was run here
@@ -110,19 +110,19 @@ series-mbox: prep ## the mails of a topic, in work/outgoing (TOPIC=1-udp-gso VER
 
 .PHONY: test-mutants
 test-mutants: prep ## small wrong changes to the series: does the test notice that has to? (MUTANTS="NAME...": only these)
-	@tests/mutants/all $(MUTANTS)
+	@tests/tools/mutants/run $(MUTANTS)
 
 .PHONY: test-machines
 test-machines: prep ## KUnit and selftests on emulated s390x, arm, arm64 with 64 KiB pages; clang, PREEMPT_RT, ... (MACHINES="NAME...")
-	@tests/machines/all $(MACHINES)
+	@tests/kernel/other-machines/run $(MACHINES)
 
 .PHONY: coverage
 coverage: prep ## which lines of the series run in its own tests
-	@tests/coverage/all
+	@tests/kernel/coverage/run
 
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
-	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
+	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/kernel/fuzz-vnet/run
 
 .PHONY: deb
 deb: prep ## Debian packages of the series in work/deb, Debian's own configuration (FLAVOUR=cloud-amd64|amd64 DEBUG_INFO=1)
@@ -130,7 +130,7 @@ deb: prep ## Debian packages of the series in work/deb, Debian's own configurati
 
 .PHONY: test-deb
 test-deb: prep ## install these packages in a Debian of their own, boot it, use it, remove them (FLAVOUR=...; root)
-	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' tests/deb/all
+	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' tests/kernel/packages/run
 
 .PHONY: clean
 clean: ## what was built; the trees stay

@@ -22,8 +22,8 @@ pack_initramfs() {
 	local to=$1 vm=$tmp/root/vm f
 	shift
 	mkdir -p "$vm" "$tmp"/root/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr}
-	install "$TOP/vm/init" "$tmp/root/init"
-	install "$TOP/vm/guest" "$vm/guest"
+	install "$TOP/vm/guest/init" "$tmp/root/init"
+	install "$TOP/vm/guest/main" "$vm/main"
 	install "${UDPGSO_BUSYBOX:-$(command -v busybox)}" "$vm/busybox"
 	printf '%s\n' "$*" >"$vm/command"
 	printf '%s\n' "$name" >"$vm/hostname"
