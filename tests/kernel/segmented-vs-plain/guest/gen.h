@@ -385,7 +385,7 @@ static void print_op(FILE *f, const struct op *op)
 		fprintf(f, "mtu %d of the route to %s\n", op->val, route_hosts[op->sock]);
 		break;
 	case LEARN_MTU:
-		fprintf(f, "ICMP says mtu %d to %s\n", op->val, icmp_hosts[op->sock]);
+		fprintf(f, "ICMP reports mtu %d to %s\n", op->val, icmp_hosts[op->sock]);
 		break;
 	case RECEIVE:
 		fprintf(f, "v%d receiver UDP_GRO %d\n", v, op->val);
