@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command in namespace N of the guest, beside F and M; no limit of the guest depends on time.
+# Makes the namespaces N, F and M of the guest and runs a command in N. No limit of the kernel may depend on time.
 set -e
 cd /proc/sys/net
 echo 1000000 >core/netdev_max_backlog

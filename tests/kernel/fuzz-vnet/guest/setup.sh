@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs in the guest, in namespace N, when the taps are there: what lies between the ways in and the ends.
-# The destinations 10.0.K.2 and fd00::K:2: 0 local sockets; 1..5 taps with different offloads; 6, 7 sockets behind a veth
-# with and without offloads; 8 a tap behind another router; 9 vlan, 10 vxlan, 11 gre, 12 ipip and sit; 13 behind NAT.
+# Runs in namespace N when the taps exist: configures the devices and routes between the inputs and the outputs.
+# The destinations are 10.0.K.2 and fd00::K:2, where K is 0 for local sockets; 1 to 5 for taps with different offloads; 6 and 7
+# for sockets behind a veth with and without offloads; 8 for a tap behind another router; 9 vlan, 10 vxlan, 11 gre, 12 ipip and
+# sit; 13 behind NAT.
 set -euo pipefail
 
 mac=02:00:00:00:00:01
 
-# route DEV K: to both destinations, with neighbours, so that nothing has to be asked for.
+# route DEV K: to both destinations, with permanent neighbours, so that the kernel sends no ARP and no ND
 route() { route_tunnel "$1" "$2"; neighbours "$1" 0 "$2" 2; }
 # neighbours DEV A B C: 10.A.B.C and fd00::AB:C
 neighbours() {
@@ -15,7 +16,7 @@ neighbours() {
 	printf "neigh replace fd00::%x%02x:%d dev $1 lladdr $mac nud permanent\n" "$2" "$3" "$4"
 }
 route_tunnel() { printf 'route add 10.0.%d.2/32 dev %s\nroute add fd00::%x:2/128 dev %s\n' "$2" "$1" "$2" "${3-$1}"; }
-# back DEV K: to where it came from; no address is on a link without being here, or it would be asked for
+# back DEV K: the routes to the source addresses. Each address on a link is here, so that the kernel sends no ARP and no ND.
 back() {
 	printf 'route add 10.1.%d.9/32 dev %s\nroute add fd00::1%02x:9/128 dev %s\n' "$2" "$1" "$2" "$1"
 	[[ $1 == t3 || $1 == t4 ]] || neighbours "$1" 1 "$2" 9
@@ -24,8 +25,8 @@ up() { local dev; for dev; do printf 'link set %s address %s\nlink set %s up\n' 
 address() { printf 'addr add 10.0.%d.1/32 dev %s\naddr add fd00::%x:1/128 dev %s nodad\n' "$2" "$1" "$2" "$1"; }
 
 for ns in N F M; do
-	# Nothing on its own, nothing that depends on time: fragments stay, ICMP has no limit, no MLD and ND.
-	# shellcheck disable=SC2016 # for the shell in there
+	# The kernel must send nothing by itself (MLD, ND), and nothing may depend on time (timeouts of fragments, limits of ICMP).
+	# shellcheck disable=SC2016 # expanded by the inner shell
 	ip netns exec $ns sh -c '
 		cd /proc/sys/net
 		for d in default all; do

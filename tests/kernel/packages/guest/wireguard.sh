@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Tunnels between the two hosts of tests/kernel/packages/guest/main, which sources this: the kernel's WireGuard, and a program.
+# Tunnels between the two namespaces of `main', which sources this: the kernel's WireGuard, and wireguard-go.
 # shellcheck shell=bash disable=SC2154
 
 # keys NAME...; peer NS DEV NAME OTHER PORT INNER-OTHER ENDPOINT-OTHER
@@ -26,9 +26,9 @@ in_kernel() {
 		within "$(two wg show wg0 transfer | cut -f 2)" "$((BURSTS * SEGMENTS * 1392))" "$((BURSTS * SEGMENTS * 1600))"
 }
 
-# A TCP stream into the tunnel of wireguard-go, a program that finds out by itself whether UDP_SEGMENT is there. Its peer
-# is the kernel's WireGuard.
-program() {
+# A TCP stream through the tunnel of wireguard-go, which uses UDP_SEGMENT if the kernel has it. The peer is the kernel's
+# WireGuard.
+in_program() {
 	keys c d
 	one strace -f -s 16 -e trace=setsockopt,getsockopt,sendmsg,sendmmsg -o "$tmp/strace" \
 		env LOG_LEVEL=verbose wireguard-go -f wg1 >"$tmp/wireguard-go" 2>&1 &
