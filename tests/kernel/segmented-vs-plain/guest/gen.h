@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Random programs: operations on two sockets and on the device below them. A seed
- * and the number of a program name it.
+/* Generates random programs: operations on two sockets and on their device. A program depends only on a seed and
+ * its number.
  */
 #ifndef GEN_H
 #define GEN_H
@@ -13,40 +13,40 @@
 
 #define TUNNEL6		"2001:db8:1::3"	/* IPsec, tunnel mode */
 
-enum what { SET, CONNECT, SEND, FEATURE, LINK_MTU, ROUTE_MTU, LEARN_MTU, RECEIVE };
+enum what { SET, CONNECT, SEND, FEATURE, LINK_MTU, ROUTE_MTU, ICMP_MTU, RECEIVE };
 
-/* How the payload is handed over */
-enum way { SENDMSG, SENDMMSG, CORK, WRITE, SPLICE, URING, URING_ZC, WAYS };
+/* The system call that sends */
+enum method { SENDMSG, SENDMMSG, CORK, WRITE, SPLICE, URING, URING_ZC, NR_METHODS };
 
-static const char * const way_names[WAYS] = {
+static const char * const method_names[NR_METHODS] = {
 	[SENDMMSG] = "sendmmsg", [CORK] = "UDP_CORK", [WRITE] = "write", [SPLICE] = "splice",
 	[URING] = "io_uring", [URING_ZC] = "io_uring without copy",
 };
 
 struct op {
 	enum what what;
-	int thread;		/* that does it */
+	int thread;		/* that runs it */
 	int sock;		/* 0: IPv4, 1: IPv6 */
-	int row;		/* of options or features */
+	int row;		/* index of options or device_features */
 	int val;
-	int to;			/* row of destinations; -1: connected */
+	int to;			/* index of destinations; -1: the connection */
 	int len;
-	int size;		/* by cmsg; NO_SIZE: the socket's */
-	enum way way;
-	int pieces;		/* of the iovec */
+	int size;		/* UDP_SEGMENT as cmsg; NO_SIZE: the socket's */
+	enum method method;
+	int pieces;		/* entries of the iovec */
 	int calls;		/* all but the last with MSG_MORE, or under UDP_CORK */
-	int messages;		/* by sendmmsg() */
+	int messages;		/* of sendmmsg() */
 	int flags;
-	__u32 cmsgs;		/* rows of control_messages */
+	__u32 cmsgs;		/* bits: indices of control_messages */
 };
 
 struct program {
 	struct op ops[MAX_OPS];
 	int nr;
-	int proto;		/* IPPROTO_UDPLITE: of both sockets */
+	int proto;		/* of both sockets: IPPROTO_UDP or IPPROTO_UDPLITE */
 };
 
-/* Bytes instead of a number; none turns it off */
+/* The value of an option that is not a number; no bytes disable the option */
 struct blob {
 	unsigned char data[20];
 	int len;
@@ -60,7 +60,7 @@ static const struct blob monotonic = { { 1 }, 8 };	/* struct sock_txtime */
 
 #define SOCK4	1
 #define SOCK6	2
-#define MARK	7	/* packets with it have routes of their own */
+#define MARK	7	/* packets with this mark use another routing table */
 #define STAMPS	(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE)
 
 static const struct option {
@@ -70,7 +70,7 @@ static const struct option {
 	int nr;
 	int vals[MAX_VALS];
 	const struct blob *blob;
-	bool kernels;		/* for the comparison of kernels alone */
+	bool kernels_only;	/* only used to compare kernels */
 } options[] = {
 	{ "UDP_SEGMENT", SOL_UDP, UDP_SEGMENT, SOCK4 | SOCK6, 14,
 	  { 0, 1, 100, 552, 572, 573, 1000, 1232, 1452, 1472, 1473, 9000, 65535, 65536 } },
@@ -102,12 +102,12 @@ static const struct option {
 	{ "SO_TIMESTAMPING", SOL_SOCKET, SO_TIMESTAMPING, SOCK4 | SOCK6, 6,
 	  { 0, STAMPS, STAMPS | SOF_TIMESTAMPING_OPT_ID, STAMPS | SOF_TIMESTAMPING_TX_SCHED,
 	    STAMPS | SOF_TIMESTAMPING_OPT_TSONLY,
-	    STAMPS | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY }, .kernels = true },
-	/* of a plain datagram, what is in more than one packet may not have room */
-	{ "SO_SNDBUF", SOL_SOCKET, SO_SNDBUF, SOCK4 | SOCK6, 2, { 1, 10000 }, .kernels = true },
+	    STAMPS | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY }, .kernels_only = true },
+	/* A plain datagram in several packets may exceed the buffer. */
+	{ "SO_SNDBUF", SOL_SOCKET, SO_SNDBUF, SOCK4 | SOCK6, 2, { 1, 10000 }, .kernels_only = true },
 };
 
-/* Beside the size. What is wrong has to be refused. */
+/* In addition to the segment size. The wrong ones must make the send fail. */
 static const struct control_message {
 	const char *name;
 	int level, type;
@@ -135,9 +135,9 @@ static const char * const device_features[] = {
 	"tx-udp-segmentation", "tx-checksum-ip-generic", "tx-scatter-gather", "tx-generic-segmentation",
 };
 
-/* Whose MTU changes; and which senders learn one by ICMP */
+/* The destination whose route gets another MTU, and the sources of ICMP errors that report one */
 static const char * const route_hosts[] = { "192.0.2.12", "2001:db8::12" };
-static const char * const icmp_hosts[] = { "192.0.2.2", "2001:db8::12" };
+static const char * const icmp_sources[] = { "192.0.2.2", "2001:db8::12" };
 
 static const struct destination {
 	const char *text;
@@ -194,7 +194,7 @@ static int gen_destination(int sock)
 	return i;
 }
 
-/* Of a connection: one that is refused changes where the one before it leads to, on stock too. */
+/* For a connection. No broadcast address: connect() fails and yet changes the old connection, on stock too. */
 static int gen_peer(int sock)
 {
 	int i;
@@ -206,7 +206,7 @@ static int gen_peer(int sock)
 	return i;
 }
 
-/* One above, one below, or at a limit of something */
+/* N, or one more or less: where N is a limit */
 static int gen_near(int n)
 {
 	int i = gen_below(4);
@@ -214,7 +214,7 @@ static int gen_near(int n)
 	return i == 0 ? n - 1 : i == 1 ? n + 1 : n;
 }
 
-/* Mostly a few datagrams: the rare long one takes time */
+/* Mostly a few datagrams, because long sends take long */
 static int gen_length(int size)
 {
 	static const int counts[] = { 1, 2, 2, 3, 3, 5, 9, 44, 64, 127, 128, 129, 200 };
@@ -260,12 +260,12 @@ static void gen_send(struct op *op)
 	op->calls = gen_one_in(6) ? 2 + gen_below(3) : 1;
 	op->messages = 1;
 	op->flags = gen_one_in(8) ? MSG_ZEROCOPY : 0;
-	op->way = gen_one_in(3) ? gen_below(WAYS) : SENDMSG;
-	if (op->way == SENDMMSG)
+	op->method = gen_one_in(3) ? gen_below(NR_METHODS) : SENDMSG;
+	if (op->method == SENDMMSG)
 		op->messages = 2 + gen_below(3);
-	if (op->way != SENDMSG && op->way != CORK)
+	if (op->method != SENDMSG && op->method != CORK)
 		op->calls = 1;
-	if (op->way == WRITE || op->way == SPLICE) {
+	if (op->method == WRITE || op->method == SPLICE) {
 		op->to = -1;
 		op->size = NO_SIZE;
 		op->flags = 0;
@@ -286,32 +286,32 @@ static void gen_op(struct op *op)
 {
 	static const int mtus[] = { 1280, 1400, 1499, 1500, 1501, 9000 };
 	static const int route_mtus[] = { 1280, 1300, 1499, 1500 };
-	int dice = gen_below(100);
+	int percent = gen_below(100);
 
 	memset(op, 0, sizeof(*op));
 	op->sock = gen_below(2);
 	op->thread = gen_one_in(3) ? gen_below(MAX_THREADS) : 0;
-	if (dice < 55) {
+	if (percent < 55) {
 		op->what = SEND;
 		gen_send(op);
-	} else if (dice < 80) {
+	} else if (percent < 80) {
 		op->what = SET;
 		gen_option(op);
-	} else if (dice < 86) {
+	} else if (percent < 86) {
 		op->what = CONNECT;
 		op->to = gen_one_in(4) ? -1 : gen_peer(op->sock);
-	} else if (dice < 92) {
+	} else if (percent < 92) {
 		op->what = FEATURE;
 		op->row = gen_below(ARRAY_SIZE(device_features));
 		op->val = gen_below(2);
-	} else if (dice < 95) {
+	} else if (percent < 95) {
 		op->what = LINK_MTU;
 		op->val = mtus[gen_below(ARRAY_SIZE(mtus))];
-	} else if (dice < 97) {
+	} else if (percent < 97) {
 		op->what = ROUTE_MTU;
 		op->val = route_mtus[gen_below(ARRAY_SIZE(route_mtus))];
-	} else if (dice < 99) {
-		op->what = LEARN_MTU;
+	} else if (percent < 99) {
+		op->what = ICMP_MTU;
 		op->val = route_mtus[gen_below(ARRAY_SIZE(route_mtus) - 1)];
 	} else {
 		op->what = RECEIVE;
@@ -330,9 +330,9 @@ static void gen_program(struct program *p, __u32 seed, __u32 number)
 	p->proto = gen_one_in(10) ? IPPROTO_UDPLITE : IPPROTO_UDP;
 	for (i = 0; i < p->nr; i++) {
 		gen_op(&p->ops[i]);
-		/* which UDP-Lite does not have */
-		if (p->proto == IPPROTO_UDPLITE && p->ops[i].way == URING_ZC)
-			p->ops[i].way = URING;
+		/* UDP-Lite does not support zerocopy */
+		if (p->proto == IPPROTO_UDPLITE && p->ops[i].method == URING_ZC)
+			p->ops[i].method = URING;
 	}
 }
 
@@ -354,9 +354,9 @@ static void print_send(FILE *f, const struct op *op)
 	if (op->pieces > 1)
 		fprintf(f, ", %d pieces", op->pieces);
 	if (op->calls > 1)
-		fprintf(f, ", in %d calls%s", op->calls, op->way == SENDMSG ? " with MSG_MORE" : "");
-	if (op->way != SENDMSG)
-		fprintf(f, ", by %s", way_names[op->way]);
+		fprintf(f, ", in %d calls%s", op->calls, op->method == SENDMSG ? " with MSG_MORE" : "");
+	if (op->method != SENDMSG)
+		fprintf(f, ", by %s", method_names[op->method]);
 	if (op->messages > 1)
 		fprintf(f, " of %d", op->messages);
 	fprintf(f, "%s\n", op->flags & MSG_ZEROCOPY ? ", MSG_ZEROCOPY" : "");
@@ -384,8 +384,8 @@ static void print_op(FILE *f, const struct op *op)
 	case ROUTE_MTU:
 		fprintf(f, "mtu %d of the route to %s\n", op->val, route_hosts[op->sock]);
 		break;
-	case LEARN_MTU:
-		fprintf(f, "ICMP reports mtu %d to %s\n", op->val, icmp_hosts[op->sock]);
+	case ICMP_MTU:
+		fprintf(f, "ICMP reports mtu %d to %s\n", op->val, icmp_sources[op->sock]);
 		break;
 	case RECEIVE:
 		fprintf(f, "v%d receiver UDP_GRO %d\n", v, op->val);

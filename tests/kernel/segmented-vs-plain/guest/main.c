@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs random programs of socket calls and shows, for each operation, what it returned,
- * what the error queue holds and which packets arrived at the far end of a wire.
+/* Runs random programs of socket calls and prints the result of each operation, the error queues, and the packets
+ * that arrive at the other end of a veth.
  *
- *	random plain SEED[,SEED...] FIRST PROGRAMS
- *	random trace SEED FIRST PROGRAMS
- *	random both SEED FIRST PROGRAMS
- *	random trace|both SEED PROGRAM MASK...
+ *	programs plain SEED[,SEED...] FIRST PROGRAMS
+ *	programs trace SEED FIRST PROGRAMS
+ *	programs both SEED FIRST PROGRAMS
+ *	programs trace|both SEED PROGRAM MASK...
  *
- * plain: each program runs twice, as it is, and with each segmented send replaced by plain sends of its
- * datagrams; KTAP. What differs is made as short as possible and printed.
- * trace: what came of each program, to be compared with what another kernel makes of it. Lines with a star
- * are not of the comparison with plain sends. With masks, ten hexadecimal digits each, only the operations of their bits.
- * both: as it is and as plain sends.
+ * plain: runs each program twice, unchanged and with plain sends of the datagrams instead of each segmented send;
+ * KTAP. If the results differ, operations are removed as long as they do, and the rest is printed.
+ * trace: prints the results of each program, to be compared with those of another kernel. Lines with a star are not
+ * compared with plain sends. A mask has ten hexadecimal digits, and a bit for each operation that runs.
+ * both: as trace, and then the same with plain sends.
  *
- * It uses namespaces, devices and checksums of the selftests, beside which it is compiled.
+ * The headers are those of the selftests of the series.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -28,11 +28,11 @@
 #include "wire.h"
 #include "send.h"
 
-#define GROUP		25		/* programs of a test */
-#define CONTEXT		4
-#define MANY		1000		/* datagrams of a send: more take long */
+#define GROUP		25		/* programs per test */
+#define CONTEXT		4		/* lines before a difference */
+#define MAX_SEGMENTS	1000		/* of a send; more take long */
 
-/* Routes with the same attributes share what they cache, multicast or not: so a source. */
+/* The multicast route has a source address, because routes with equal attributes share their cached exceptions. */
 static const char tx_setup[] =
 	"link set lo up;"
 	"link add d0 address 02:00:00:00:00:01 type veth peer name d1 address 02:00:00:00:00:02 netns rx;"
@@ -48,7 +48,7 @@ static const char * const hosts[] = {
 	"2001:db8::2", "2001:db8::12", "2001:db8:1::2", "2001:db8:1::3",
 };
 
-/* A cipher that does nothing: lengths and payload can be compared */
+/* A null cipher, so that lengths and payload can be compared */
 #define ESP(src, dst, near, far, spi, mode)							\
 	"xfrm state add src " near " dst " far " proto esp spi " spi " mode " mode		\
 	" enc ecb(cipher_null) \"\";"								\
@@ -67,12 +67,12 @@ static bool feature_off[ARRAY_SIZE(device_features)];
 static int link_mtu = MTU;
 static bool routes_changed, receives_gro;
 
-/* What a program has set, for the plain sends that stand for others */
+/* The state that plain sends need to replace segmented ones */
 static bool as_plain;
 static bool tracing;
-static bool segmented;			/* the last send, or it would have been */
-static bool whole;			/* its plain form is one send of all */
-static int segment_by;			/* its size */
+static bool segmented;			/* the last send, or the one that plain sends replace */
+static bool one_plain_send;			/* which replaces the segmented one */
+static int segment_size;			/* of the last send */
 static int segment[2], own_mtu[2];
 static __u64 headers[2];
 
@@ -81,7 +81,7 @@ static int sink(int family, int port, int proto, bool read)
 	struct addr any = addr_of(family, "0.0.0.0", "::", port);
 	int fd = udp_socket(any.sa.sa_family, proto, 0);
 
-	/* where nobody reads, what does not fit is dropped, and no ICMP is sent */
+	/* A socket without a reader drops what exceeds its buffer, and the kernel sends no ICMP errors. */
 	if (family == V6 && set_int(fd, SOL_IPV6, IPV6_V6ONLY, 1))
 		die("IPV6_V6ONLY");
 	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, read ? 64 << 20 : 1) || bind(fd, &any.sa, any.len))
@@ -165,7 +165,7 @@ static int do_mtu(int mtu)
 
 	if (mtu == link_mtu)
 		return 0;
-	routes_changed = true;	/* those of IPv6 follow */
+	routes_changed = true;	/* IPv6 routes get the MTU of the device */
 	if (ioctl(fence, SIOCSIFMTU, &ifr))
 		return -errno;
 	link_mtu = mtu;
@@ -211,7 +211,7 @@ static int do_receive(int v6, bool gro)
 	return set_int(receivers[v6], SOL_UDP, UDP_GRO, gro);
 }
 
-/* What was learned goes with its route, or, of IPv4, with the cache. */
+/* Replacing the routes, and flushing the cache of IPv4, removes the MTUs that ICMP has reported. */
 static void reset_routes(void)
 {
 	if (do_route(0, 600) || do_route(1, 1300))
@@ -235,7 +235,7 @@ static void reset_network(void)
 	receives_gro = false;
 }
 
-/* Somebody on the way has a smaller MTU, he says. */
+/* An ICMP error that reports an MTU */
 
 static void put_ipv6(unsigned char *p, const char *src, const char *dst, int len, int proto)
 {
@@ -258,12 +258,12 @@ static void put_ipv4(unsigned char *p, const char *src, const char *dst, int len
 	put16(p + 10, ~sum_bytes(0, p, 20));
 }
 
-static int do_learn(int v6, int mtu)
+static int do_icmp_mtu(int v6, int mtu)
 {
 	unsigned char frame[256] = {}, *eth = frame + sizeof(struct virtio_net_hdr), *p = eth + ETH_HLEN;
 	static const unsigned char macs[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
 	void (*put_ip)(unsigned char *, const char *, const char *, int, int) = v6 ? put_ipv6 : put_ipv4;
-	const char *here = v6 ? "2001:db8::1" : "192.0.2.1", *there = icmp_hosts[v6];
+	const char *here = v6 ? "2001:db8::1" : "192.0.2.1", *there = icmp_sources[v6];
 	int hlen = v6 ? 40 : 20, proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, len = 8 + hlen + 8;
 	unsigned char *icmp = p + hlen, *udp = icmp + 8 + hlen;
 	const unsigned char tail[] = { 0, len, 0, proto };
@@ -292,7 +292,7 @@ static int do_set(const struct op *op)
 	const void *val = &op->val;
 	int len = sizeof(int), ret, fd = socks[op->sock];
 
-	if (o->kernels && (as_plain || !tracing))
+	if (o->kernels_only && (as_plain || !tracing))
 		return 0;
 	if (o->blob) {
 		val = op->val ? o->blob->data : NULL;
@@ -329,7 +329,7 @@ static int do_connect(const struct op *op)
 
 /* Sends */
 
-/* Only the first datagram can make the send fail. */
+/* Only the first datagram can make the segmented send fail. */
 static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 {
 	int ret, first = 0, len = s->len, off;
@@ -337,7 +337,7 @@ static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 	s->cmsg = NO_SIZE;
 	s->flags = op->flags;
 	if (op->flags & MSG_ZEROCOPY)
-		s->pieces = 1;	/* a datagram has few of those of a longer send */
+		s->pieces = 1;	/* the datagram of a long send is in few pieces */
 	for (off = 0; off < len; off += s->len) {
 		s->len = len - off < size ? len - off : size;
 		s->data = data + off;
@@ -351,7 +351,7 @@ static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 	return len;
 }
 
-/* By the option, or for this message */
+/* As an option of the socket or as a control message */
 static bool has_header(const struct op *op, int row)
 {
 	size_t i;
@@ -365,8 +365,8 @@ static bool has_header(const struct op *op, int row)
 	return headers[op->sock] & 1ULL << row;
 }
 
-/* The bytes that one call may have, by what the destination and the options are; none of it, 0 */
-static int longest(const struct op *op, const struct addr *to)
+/* The limit for the payload of a call, from the destination and the options; 0 without a destination */
+static int max_payload(const struct op *op, const struct addr *to)
 {
 	int i, most, len = 0;
 	bool v6 = false;
@@ -386,21 +386,21 @@ static int longest(const struct op *op, const struct addr *to)
 	return most - len;
 }
 
-static __u32 first_stamp;		/* ID of the operation's first */
+static __u32 first_stamp;		/* ID of the first one of an operation */
 static int nr_stamps;
 
-static void show_error(FILE *errors, FILE *notices, int sock, const struct sock_extended_err *err,
+static void show_error(FILE *errors, FILE *notifications, int sock, const struct sock_extended_err *err,
 		       const struct addr *name, int len)
 {
 	char text[INET6_ADDRSTRLEN];
 	int v = sock ? 6 : 4;
 
 	if (err->ee_origin == SO_EE_ORIGIN_ZEROCOPY) {
-		fprintf(notices, "  v%d: %u complete, code %d\n", v, err->ee_data - err->ee_info + 1, err->ee_code);
+		fprintf(notifications, "  v%d: %u complete, code %d\n", v, err->ee_data - err->ee_info + 1, err->ee_code);
 	} else if (err->ee_origin == SO_EE_ORIGIN_TIMESTAMPING) {
 		if (!nr_stamps++)
 			first_stamp = err->ee_data;
-		fprintf(notices, "  v%d: time stamp %u, id %u, with %d bytes\n", v, err->ee_info,
+		fprintf(notifications, "  v%d: time stamp %u, id %u, with %d bytes\n", v, err->ee_info,
 			err->ee_data - first_stamp, len);
 	} else {
 		inet_ntop(name->sa.sa_family, name->sa.sa_family == AF_INET ?
@@ -411,8 +411,8 @@ static void show_error(FILE *errors, FILE *notices, int sock, const struct sock_
 	}
 }
 
-/* Errors on the queue, and what comes with success: that pages are free, time stamps */
-static void show_queue(FILE *errors, FILE *notices, int sock)
+/* The error queue: errors, and notifications of MSG_ZEROCOPY and time stamps */
+static void show_queue(FILE *errors, FILE *notifications, int sock)
 {
 	char control[512], buf[64];
 	struct addr name;
@@ -433,14 +433,14 @@ static void show_queue(FILE *errors, FILE *notices, int sock)
 		for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
 			if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) ||
 			    (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
-				show_error(errors, notices, sock, (void *)CMSG_DATA(c), &name, ret);
+				show_error(errors, notifications, sock, (void *)CMSG_DATA(c), &name, ret);
 	}
 }
 
-/* What goes wrong with segments or without: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec, and a splice
- * into IPsec over IPv6 that is longer than the MTU. @one_send: its plain form is one send, too
+/* These fail for plain sends too: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec, and a splice into IPsec over IPv6 that
+ * is longer than the MTU. @one_send: the plain form is one send.
  */
-static bool is_left_out(const struct op *op, const struct addr *to, bool one_send)
+static bool is_excluded(const struct op *op, const struct addr *to, bool one_send)
 {
 	struct addr peer = { .len = sizeof(peer.v6) }, tunnel = addr_of(V6, "", TUNNEL6, PORT);
 
@@ -448,7 +448,7 @@ static bool is_left_out(const struct op *op, const struct addr *to, bool one_sen
 		return false;
 	if (!to)
 		to = &peer;
-	if (op->way == SPLICE && one_send)
+	if (op->method == SPLICE && one_send)
 		return !memcmp(&to->v6.sin6_addr, &tunnel.v6.sin6_addr, 8);
 
 	return get_int(socks[op->sock], SOL_IPV6, IPV6_MTU_DISCOVER) == IPV6_PMTUDISC_OMIT &&
@@ -456,7 +456,7 @@ static bool is_left_out(const struct op *op, const struct addr *to, bool one_sen
 }
 
 /* Each message as plain sends of its datagrams */
-static int send_each(const struct op *op, struct gso_send *s, int size)
+static int send_messages_as_datagrams(const struct op *op, struct gso_send *s, int size)
 {
 	int i, ret = 0, len = s->len;
 
@@ -470,9 +470,9 @@ static int send_each(const struct op *op, struct gso_send *s, int size)
 	return op->messages > 1 ? op->messages : ret;
 }
 
-/* One plain send that is put into fragments at once, for which a small buffer may have no room: one that is longer
- * than a call can be (it has to fail for its length), and a corked datagram that has a segment size (it is
- * fragmented after it is complete).
+/* A plain send with a large SO_SNDBUF. A plain send allocates its fragments before anything is sent, and a small buffer
+ * may be too small for them. This is for a send over the limit of a call, which must fail with EMSGSIZE, and for a
+ * corked datagram with a segment size, which is fragmented when it is complete.
  */
 static int send_with_room(const struct op *op, struct gso_send *s)
 {
@@ -480,35 +480,35 @@ static int send_with_room(const struct op *op, struct gso_send *s)
 
 	if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20))
 		die("SO_SNDBUFFORCE");
-	ret = send_as_is(op, s);
+	ret = send_with_method(op, s);
 	if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, room / 2))
 		die("SO_SNDBUFFORCE");
 
 	return ret;
 }
 
-static int send_plainly(const struct op *op, struct gso_send *s, int size)
+static int send_as_plain(const struct op *op, struct gso_send *s, int size)
 {
 	s->cmsg = NO_SIZE;
-	if (!segmented && !tails_join)
-		return send_as_is(op, s);
+	if (!segmented && !join_short_fragments)
+		return send_with_method(op, s);
 
-	return whole ? send_with_room(op, s) : send_each(op, s, size);
+	return one_plain_send ? send_with_room(op, s) : send_messages_as_datagrams(op, s, size);
 }
 
-/* Whether IPsec refuses the first datagram when UDP_CORK is cleared: no call returns that, with segments or without.
- * A plain send that is not corked does return it. @was: what the segmented send returned
+/* Does IPsec drop the first datagram when UDP_CORK is cleared? No call returns that error, segmented or not, but a
+ * plain send without UDP_CORK returns it. @was: the result of the segmented send
  */
-static bool is_refused_late(const struct op *op, int ret, int was)
+static bool fails_at_uncork(const struct op *op, int ret, int was)
 {
 	struct addr to = { .len = sizeof(to.v6) };
 	const unsigned char *a;
 
-	if (op->what != SEND || op->way != CORK || !segmented || ret != -EMSGSIZE || was < 0)
+	if (op->what != SEND || op->method != CORK || !segmented || ret != -EMSGSIZE || was < 0)
 		return false;
 	if (op->to >= 0)
 		to = addr_of(op->sock ? V6 : V4, destinations[op->to].text, destinations[op->to].text, PORT);
-	/* a connection has precedence */
+	/* The address of a connection has precedence. */
 	getpeername(socks[op->sock], &to.sa, &to.len);
 	if (to.sa.sa_family == AF_INET)
 		return !memcmp(&to.v4.sin_addr, "\xc6\x33\x64", 3);	/* 198.51.100.0/24 */
@@ -529,41 +529,39 @@ static bool connected(int sock)
 static int do_send(const struct op *op)
 {
 	int size = op->size == NO_SIZE ? segment[op->sock] : op->size;
-	int len = size && op->len / size > MANY ? size * MANY - 1 : op->len;
+	int len = size && op->len / size > MAX_SEGMENTS ? size * MAX_SEGMENTS - 1 : op->len;
 	struct gso_send s = {
 		.data = data, .len = len, .cmsg = op->size, .pieces = op->pieces, .flags = op->flags,
 	};
 	struct addr to;
 	int ret = 0;
 
-	/* A corked send to another address than that of the connection changes the latter, with
-	 * segments or without.
-	 */
-	if (op->to >= 0 && !((op->calls > 1 || op->way == CORK) && connected(op->sock))) {
+	/* A corked send to another address loses the address of the connection, segmented or not. */
+	if (op->to >= 0 && !((op->calls > 1 || op->method == CORK) && connected(op->sock))) {
 		const char *text = destinations[op->to].text;
 
 		to = addr_of(op->sock ? V6 : V4, text, text, PORT);
 		s.to = &to;
 	}
-	/* Pieces over what a packet refers to: a splice of so many is several calls, of which the first one may succeed
-	 * alone; one corked datagram without copy is copied if there is a size, and refused if not.
+	/* More pieces than a packet has fragments: a splice is several calls then, and the first one may succeed alone. A
+	 * corked datagram with MSG_ZEROCOPY is copied if it has a segment size, and fails without one.
 	 */
 	if (!tracing && size && op->pieces * op->calls > 16 &&
-	    (op->way == SPLICE ||
-	     (len <= size && op->flags & MSG_ZEROCOPY && (op->calls > 1 || op->way == CORK))))
+	    (op->method == SPLICE ||
+	     (len <= size && op->flags & MSG_ZEROCOPY && (op->calls > 1 || op->method == CORK))))
 		return 0;
-	segment_by = size;
+	segment_size = size;
 	segmented = size && len > size;
-	tails_join = size && (segmented || op->calls > 1 || op->way == CORK);
-	whole = true;
-	if (is_left_out(op, s.to, !segmented || len > longest(op, s.to)))
+	join_short_fragments = size && (segmented || op->calls > 1 || op->method == CORK);
+	one_plain_send = true;
+	if (is_excluded(op, s.to, !segmented || len > max_payload(op, s.to)))
 		return 0;
 	if (!as_plain)
-		ret = send_as_is(op, &s);
-	/* One call cannot have as much as several: what it says of that is its own. */
-	whole = !segmented || len > longest(op, s.to);
+		ret = send_with_method(op, &s);
+	/* The datagrams of plain sends may have more bytes in total than one call can have. */
+	one_plain_send = !segmented || len > max_payload(op, s.to);
 	if (as_plain)
-		ret = send_plainly(op, &s, size);
+		ret = send_as_plain(op, &s, size);
 
 	return ret;
 }
@@ -581,8 +579,8 @@ static int do_op(const struct op *op)
 		return do_mtu(op->val);
 	case ROUTE_MTU:
 		return do_route(op->sock, op->val);
-	case LEARN_MTU:
-		return do_learn(op->sock, op->val);
+	case ICMP_MTU:
+		return do_icmp_mtu(op->sock, op->val);
 	case RECEIVE:
 		return do_receive(op->sock, op->val);
 	case SEND:
@@ -592,7 +590,7 @@ static int do_op(const struct op *op)
 	return -ENOSYS;
 }
 
-/* Threads that take turns: each has pages of its own to copy to. The first is the program's own. */
+/* Threads, one at a time: each has its own page to copy data to. The first is the main thread. */
 
 static struct worker {
 	sem_t go, done;
@@ -638,7 +636,7 @@ static int do_op_in_thread(const struct op *op)
 	return w->ret;
 }
 
-/* What came of it */
+/* Output */
 
 struct text {
 	FILE *f;
@@ -653,15 +651,15 @@ static void text_open(struct text *t)
 		die("memory");
 }
 
-/* What is for the comparison of kernels alone gets a star, or is left out where there is none. */
-static void text_put(FILE *f, struct text *t, bool kernels)
+/* Lines that are only compared between kernels get a star, and are omitted in the mode `plain'. */
+static void text_put(FILE *f, struct text *t, bool kernels_only)
 {
 	char *line, *save;
 
 	fclose(t->f);
-	if (tracing || !kernels)
+	if (tracing || !kernels_only)
 		for (line = strtok_r(t->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-			fprintf(f, "%s%s\n", kernels ? "*" : "", line);
+			fprintf(f, "%s%s\n", kernels_only ? "*" : "", line);
 	free(t->text);
 }
 
@@ -671,7 +669,7 @@ static void show_wire(FILE *f)
 	int len;
 
 	send_fence(fence, &fence_to);
-	nr_seen = 0;
+	nr_ids = 0;
 	for (;;) {
 		len = recv(wire, frame, sizeof(frame), 0);
 		if (len > 0 && show_frame(f, frame, len))
@@ -713,7 +711,7 @@ static void show_state(FILE *f, const struct op *op)
 		fprintf(f, "  is %d\n", get_int(socks[op->sock], options[op->row].level, options[op->row].opt));
 	if (op->what != SEND)
 		return;
-	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n  SO_NO_CHECK %d\n", segment_by, own_mtu[op->sock],
+	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n  SO_NO_CHECK %d\n", segment_size, own_mtu[op->sock],
 		get_int(socks[op->sock], SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDPLITE,
 		get_int(socks[op->sock], SOL_SOCKET, SO_NO_CHECK));
 	show_received(f, 0);
@@ -722,32 +720,32 @@ static void show_state(FILE *f, const struct op *op)
 		fprintf(f, "  still charged: %d\n", outq);
 }
 
-/* A plain send may fail when some of its fragments have left. A segmented one must not. @was: what the operation returned
- * with UDP_SEGMENT, for its plain form
+/* Some fragments of a plain send may be sent before it fails. A segmented send must not do that. @was: the result of the
+ * operation with UDP_SEGMENT, which the plain form reads
  */
 static void run_op(FILE *f, const struct op *op, int *was)
 {
-	struct text frames, errors, notices, state;
+	struct text frames, errors, notifications, state;
 	int i, ret = do_op_in_thread(op);
 	bool failed = ret < 0;
 
 	if (!as_plain)
 		*was = ret;
-	else if (!tracing && is_refused_late(op, ret, *was))
+	else if (!tracing && fails_at_uncork(op, ret, *was))
 		ret = *was;
 	print_op(f, op);
 	fprintf(f, "  = %d%s%s\n", ret, ret < 0 ? " " : "", ret < 0 ? strerror(-ret) : "");
 	if (op->what == SEND) {
 		text_open(&frames);
 		text_open(&errors);
-		text_open(&notices);
+		text_open(&notifications);
 		show_wire(frames.f);
 		nr_stamps = 0;
 		for (i = 0; i < 2; i++)
-			show_queue(errors.f, notices.f, i);
+			show_queue(errors.f, notifications.f, i);
 		text_put(f, &frames, failed && (as_plain || !segmented));
-		text_put(f, &errors, segmented && whole);
-		text_put(f, &notices, true);
+		text_put(f, &errors, segmented && one_plain_send);
+		text_put(f, &notifications, true);
 	}
 	if (!tracing)
 		return;
@@ -770,7 +768,7 @@ static void run_program(FILE *f, const struct program *p, bool plain)
 	close(socks[1]);
 }
 
-/* Returns the text of a run; free it */
+/* Returns the output of a run, which the caller frees */
 static char *program_text(const struct program *p, bool plain)
 {
 	struct text t;
@@ -782,7 +780,7 @@ static char *program_text(const struct program *p, bool plain)
 	return t.text;
 }
 
-static void print_lines(const char *title, const char *text)
+static void print_excerpt(const char *title, const char *text)
 {
 	size_t n;
 	int i;
@@ -796,7 +794,7 @@ static void print_lines(const char *title, const char *text)
 		printf("#   ...\n");
 }
 
-/* From a few lines before the first that differ */
+/* From a few lines before the first one that differs */
 static void print_difference(char *text, char *plain)
 {
 	char *start[CONTEXT], *t = text;
@@ -810,11 +808,11 @@ static void print_difference(char *text, char *plain)
 			start[CONTEXT - 1] = text + i + 1;
 		}
 	off = start[0] - t;
-	print_lines("with UDP_SEGMENT", text + off);
-	print_lines("as plain sends", plain + off);
+	print_excerpt("with UDP_SEGMENT", text + off);
+	print_excerpt("as plain sends", plain + off);
 }
 
-/* What differs by chance differs once: it is kept to be printed. */
+/* The output of the last run with a difference is kept, because the next run may have none. */
 static bool same_as_plain(const struct program *p, bool print)
 {
 	static char *was[2];
@@ -831,14 +829,14 @@ static bool same_as_plain(const struct program *p, bool print)
 		free(plain);
 	}
 	if (print) {
-		printf("# %s\n", same ? "It did not differ again; when it did:" : "What differs:");
+		printf("# %s\n", same ? "There is no difference when it runs again. The first time:" : "What differs:");
 		print_difference(was[0], was[1]);
 	}
 
 	return same;
 }
 
-/* Without each operation that the difference does not need */
+/* Remove operations as long as there is a difference */
 static void shrink(struct program *p)
 {
 	int i, before;
@@ -867,7 +865,7 @@ static bool check_program(__u32 seed, int number, int *ops)
 		return true;
 
 	shrink(&p);
-	printf("# seed %u, program %d, the shortest that differs%s:\n", seed, number,
+	printf("# seed %u, program %d, the operations that are needed%s:\n", seed, number,
 	       p.proto == IPPROTO_UDPLITE ? ", UDP-Lite" : "");
 	for (i = 0; i < p.nr; i++) {
 		printf("# %2d. ", i + 1);
@@ -878,7 +876,7 @@ static bool check_program(__u32 seed, int number, int *ops)
 	return false;
 }
 
-/* The groups of one seed; @n are those before. Returns how many of them differ. */
+/* All groups of a seed. @n: the number of groups so far. Returns the number of groups that differ. */
 static int compare_seed(__u32 seed, int from, int programs, int *n)
 {
 	int first, i = from, ops, bad = 0;
@@ -913,7 +911,7 @@ static int compare_plain(char *seeds, int from, int programs)
 	return !!bad;
 }
 
-/* Traces: programs begin with their number and mask, operations with @ and theirs */
+/* Traces: a program starts with its number and mask, an operation with @ and its number */
 
 static void trace_run(const struct program *p, const char *name, __u64 mask, bool plain)
 {

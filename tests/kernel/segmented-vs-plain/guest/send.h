@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The ways that payload can take to a socket. Each returns what the call does, or a negative errno. */
-#ifndef WAYS_H
-#define WAYS_H
+/* Sends a message with each of the system calls that can. All functions return the result of the call, or a
+ * negative errno.
+ */
+#ifndef SEND_H
+#define SEND_H
 
 #include <linux/io_uring.h>
 #include <sys/mman.h>
@@ -10,8 +12,8 @@
 
 #define DATA_MAX	70000
 #define PAGE		4096
-#define MAX_SPREAD	128	/* of all calls for a datagram */
-#define SPREAD_ROOM	(18 * PAGE)	/* at least DATA_MAX; every piece begins at a page */
+#define PIECE_PAGES	128	/* of all calls of a datagram */
+#define PIECE_ROOM	(18 * PAGE)	/* at least DATA_MAX; each piece starts at a page */
 
 struct message {
 	struct gso_msg gso;
@@ -22,7 +24,7 @@ struct message {
 };
 
 static unsigned char data[DATA_MAX + MAX_FRAME];
-static unsigned char spread[MAX_SPREAD][SPREAD_ROOM] __attribute__((aligned(PAGE)));
+static unsigned char piece_pages[PIECE_PAGES][PIECE_ROOM] __attribute__((aligned(PAGE)));
 static int socks[2];
 
 static long or_errno(long ret)
@@ -41,14 +43,16 @@ static void add_cmsg(struct message *m, int level, int type, const void *from, i
 	m->gso.hdr.msg_controllen += CMSG_SPACE(len);
 }
 
-/* So that no two pieces are in one page. What is not copied must not change before it has left. */
-static void spread_pieces(struct gso_msg *gso)
+/* No two pieces share a page, so each needs a page fragment of its own. Zerocopy data must not change before it is
+ * sent, so there are several sets of pages.
+ */
+static void copy_pieces_to_pages(struct gso_msg *gso)
 {
 	static int next;
 	int i;
 
 	for (i = 0; i < (int)gso->hdr.msg_iovlen; i++) {
-		unsigned char *room = spread[next++ % MAX_SPREAD];
+		unsigned char *room = piece_pages[next++ % PIECE_PAGES];
 
 		memcpy(room, gso->iov[i].iov_base, gso->iov[i].iov_len);
 		gso->iov[i].iov_base = room;
@@ -65,8 +69,8 @@ static struct msghdr *message(const struct op *op, const struct gso_send *s)
 	memset(&m.control, 0, sizeof(m.control));
 	bare.cmsg = NO_SIZE;
 	fill_msg(&m.gso, &bare);
-	if (s->flags & MSG_ZEROCOPY || op->way == SPLICE || op->way == URING_ZC)
-		spread_pieces(&m.gso);
+	if (s->flags & MSG_ZEROCOPY || op->method == SPLICE || op->method == URING_ZC)
+		copy_pieces_to_pages(&m.gso);
 	m.gso.hdr.msg_control = m.control.buf;
 	if (s->cmsg != NO_SIZE)
 		add_cmsg(&m, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
@@ -95,7 +99,7 @@ static int send_calls(const struct op *op, struct gso_send *s)
 		s->len = (long)len * i / op->calls - off;
 		s->data = data + off;
 		s->flags = op->flags;
-		if (i < op->calls && op->way != CORK)
+		if (i < op->calls && op->method != CORK)
 			s->flags |= MSG_MORE;
 		ret = send_one(op, s);
 		if (ret < 0)
@@ -119,7 +123,7 @@ static int send_corked(const struct op *op, struct gso_send *s)
 	return ret;
 }
 
-static int send_many(const struct op *op, const struct gso_send *s)
+static int send_mmsg(const struct op *op, const struct gso_send *s)
 {
 	struct msghdr *msg = message(op, s);
 	struct mmsghdr msgs[8] = {};
@@ -146,7 +150,7 @@ static int send_spliced(const struct op *op, const struct gso_send *s)
 	return ret;
 }
 
-/* io_uring: one submission at a time, by any thread */
+/* io_uring: one submission at a time, from any thread */
 
 static struct {
 	int fd;
@@ -198,7 +202,7 @@ static struct io_uring_cqe ring_wait(void)
 	return cqe;
 }
 
-static int send_by_ring(const struct op *op, const struct gso_send *s)
+static int send_uring(const struct op *op, const struct gso_send *s)
 {
 	__u32 *tail, at;
 	struct io_uring_cqe cqe;
@@ -207,7 +211,7 @@ static int send_by_ring(const struct op *op, const struct gso_send *s)
 	tail = ring_word(ring.sq, ring.p.sq_off.tail);
 	at = *tail & *ring_word(ring.sq, ring.p.sq_off.ring_mask);
 	ring.sqes[at] = (struct io_uring_sqe) {
-		.opcode = op->way == URING ? IORING_OP_SENDMSG : IORING_OP_SENDMSG_ZC,
+		.opcode = op->method == URING ? IORING_OP_SENDMSG : IORING_OP_SENDMSG_ZC,
 		.fd = socks[op->sock],
 		.addr = (uintptr_t)message(op, s),
 		.len = 1,
@@ -218,18 +222,18 @@ static int send_by_ring(const struct op *op, const struct gso_send *s)
 		die("io_uring_enter");
 	cqe = ring_wait();
 	if (cqe.flags & IORING_CQE_F_MORE)
-		ring_wait();	/* the pages are free again */
+		ring_wait();	/* the notification that the pages are free */
 
 	return cqe.res;
 }
 
-static int send_as_is(const struct op *op, struct gso_send *s)
+static int send_with_method(const struct op *op, struct gso_send *s)
 {
 	struct msghdr *msg;
 
-	switch (op->way) {
+	switch (op->method) {
 	case SENDMMSG:
-		return send_many(op, s);
+		return send_mmsg(op, s);
 	case CORK:
 		return send_corked(op, s);
 	case WRITE:
@@ -239,10 +243,10 @@ static int send_as_is(const struct op *op, struct gso_send *s)
 		return send_spliced(op, s);
 	case URING:
 	case URING_ZC:
-		return send_by_ring(op, s);
+		return send_uring(op, s);
 	default:
 		return send_calls(op, s);
 	}
 }
 
-#endif /* WAYS_H */
+#endif /* SEND_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What arrives at the far end of the wire, as text. What a device would still do to a
- * frame, segmentation and checksum, is done here first. Identifications become
- * numbers by the order of their first appearance.
+/* Prints the packets that arrive at the other end of the veth. GSO packets are segmented and partial checksums are
+ * completed first, as a device would do. An IPv4 ID or a fragment ID is printed as a number in the order of first
+ * appearance.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -13,12 +13,12 @@
 #define MAX_FRAME	(1 << 17)
 #define MAX_SEEN	65536
 
-/* Whether a last fragment of IPv6 that is shorter than 8 bytes is shown as part of the one before it: plain sends
- * end each fragment at a multiple of 8 bytes, ip6_fragment() all but the last.
+/* Print the last fragment of an IPv6 datagram as part of the one before it if it has less than 8 bytes. A plain send
+ * ends each fragment at a multiple of 8 bytes, and ip6_fragment() ends all but the last one there.
  */
-static bool tails_join;
+static bool join_short_fragments;
 static __u64 seen_ids[MAX_SEEN];
-static int nr_seen;
+static int nr_ids;
 static long nr_frames;
 
 static __u32 hash_bytes(const unsigned char *p, int len)
@@ -35,19 +35,19 @@ static __u32 hash_bytes(const unsigned char *p, int len)
 	return hash >> 16;
 }
 
-/* Those of a destination: what is inside of a tunnel counts by itself */
+/* IDs are counted per destination, so those inside and outside of a tunnel are separate. */
 static int id_number(const char *dst, __u32 id)
 {
 	__u64 seen = (__u64)hash_bytes((const void *)dst, strlen(dst)) << 32 | id;
 	int i;
 
-	for (i = nr_seen - 1; i >= 0; i--)
+	for (i = nr_ids - 1; i >= 0; i--)
 		if (seen_ids[i] == seen)
 			return i;
-	if (nr_seen < MAX_SEEN)
-		seen_ids[nr_seen++] = seen;
+	if (nr_ids < MAX_SEEN)
+		seen_ids[nr_ids++] = seen;
 
-	return nr_seen - 1;
+	return nr_ids - 1;
 }
 
 /* One UDP datagram, or the first fragment of one */
@@ -66,7 +66,7 @@ static void show_udp(FILE *f, unsigned char *p, int len, __u32 pseudo, bool comp
 
 static void show_packet(FILE *f, unsigned char *p, int len, bool complete);
 
-/* Encrypted by nothing: the sequence number aside, what is inside can be compared. */
+/* The cipher is null, so the payload can be compared. The sequence number is not. */
 static void show_esp(FILE *f, unsigned char *p, int len)
 {
 	int inside = len - 8 - 2 - p[len - 2], nh = p[len - 1];
@@ -79,25 +79,25 @@ static void show_esp(FILE *f, unsigned char *p, int len)
 		fprintf(f, " esp %d protocol %d %08x\n", len, nh, hash_bytes(p + 8, inside));
 }
 
-/* Where such a packet is cut into fragments is not compared: a plain send leaves room for the
- * transformation in each of them, a segmented one in the last.
+/* The lengths of the fragments are not compared: a plain send reserves the overhead of ESP in each fragment, a
+ * segmented one only in the last.
  */
 static void join_esp(FILE *f, const char *dst, __u32 id, unsigned char *p, int len, int offset, bool more)
 {
-	static unsigned char whole[MAX_FRAME];
+	static unsigned char packet[MAX_FRAME];
 	int number = id_number(dst, id);
 
 	nr_frames++;
 	if (offset + len > MAX_FRAME)
 		return;
-	memcpy(whole + offset, p, len);
+	memcpy(packet + offset, p, len);
 	if (!more) {
 		fprintf(f, "  %s in fragments, id #%d", dst, number);
-		show_esp(f, whole, offset + len);
+		show_esp(f, packet, offset + len);
 	}
 }
 
-/* Behind the IP headers; without a protocol: not the first fragment */
+/* The payload of IP. @proto is -1 for a fragment that is not the first. */
 static void show_l4(FILE *f, int proto, unsigned char *p, int len, __u32 pseudo, bool complete)
 {
 	if (proto == IPPROTO_UDP && len >= 8)
@@ -128,7 +128,7 @@ static void show_ipv4(FILE *f, unsigned char *p, int len, bool complete)
 	}
 	fprintf(f, "  ip4 %s%s total %d hlen %d tos %d ttl %d", dst,
 		sum_bytes(0, p, hlen) == 0xffff ? "" : " BAD HEADER", get16(p + 2), hlen, p[1], p[8]);
-	/* with DF it has no meaning */
+	/* With DF, the ID has no meaning (RFC 6864). */
 	if ((frag & 0x7fff) == 0x4000)
 		fprintf(f, " DF");
 	else
@@ -139,7 +139,7 @@ static void show_ipv4(FILE *f, unsigned char *p, int len, bool complete)
 	show_l4(f, proto, p + hlen, len - hlen, pseudo_sum(p + 12, 8, len - hlen), complete);
 }
 
-/* Extension headers, as far as the fragment header or the payload */
+/* The extension headers before the fragment header or the payload */
 static int show_extensions(char *text, int size, const unsigned char *p, int *hlen)
 {
 	int nh = p[6], n, at = 0;
@@ -156,55 +156,55 @@ static int show_extensions(char *text, int size, const unsigned char *p, int *hl
 	return nh;
 }
 
-/* A fragment of IPv6 that may not be shown before the next packet is known */
+/* An IPv6 fragment that is not printed before the next packet arrives */
 static struct {
 	unsigned char packet[MAX_FRAME];
 	int len;		/* 0: none */
 	int hlen, offset;
 	__u32 id;
 	bool complete;
-} held;
+} kept;
 
 static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete);
 
-/* The rest of the datagram, in no more bytes than fragments are aligned to, or none of it */
-static void show_held(FILE *f, const unsigned char *rest, int len)
+/* Print the kept fragment. @rest is the payload of the last fragment if that is joined, else its length is 0. */
+static void show_kept(FILE *f, const unsigned char *rest, int len)
 {
-	int n = held.len;
-	bool joined = tails_join;
+	int n = kept.len;
+	bool joined = join_short_fragments;
 
 	if (!n)
 		return;
 	if (len) {
-		memcpy(held.packet + n, rest, len);
-		held.packet[held.hlen - 5] &= ~1;	/* no more fragments */
-		put16(held.packet + 4, n - 40 + len);
+		memcpy(kept.packet + n, rest, len);
+		kept.packet[kept.hlen - 5] &= ~1;	/* no more fragments */
+		put16(kept.packet + 4, n - 40 + len);
 	}
-	held.len = 0;
-	tails_join = false;
-	show_ipv6(f, held.packet, n + len, held.complete);
-	tails_join = joined;
+	kept.len = 0;
+	join_short_fragments = false;
+	show_ipv6(f, kept.packet, n + len, kept.complete);
+	join_short_fragments = joined;
 }
 
-/* Returns true if there is nothing to show now. */
-static bool hold_fragment(FILE *f, const unsigned char *p, int len, int hlen, int offset, bool more, __u32 id,
+/* Returns true if there is nothing to print now. */
+static bool keep_fragment(FILE *f, const unsigned char *p, int len, int hlen, int offset, bool more, __u32 id,
 			  bool complete)
 {
-	bool next = held.len && held.id == id && held.offset + held.len - held.hlen == offset;
+	bool next = kept.len && kept.id == id && kept.offset + kept.len - kept.hlen == offset;
 
 	if (next && !more && len - hlen < 8) {
-		show_held(f, p + hlen, len - hlen);
+		show_kept(f, p + hlen, len - hlen);
 		return true;
 	}
-	show_held(f, NULL, 0);
-	if (!tails_join || !offset || !more)
+	show_kept(f, NULL, 0);
+	if (!join_short_fragments || !offset || !more)
 		return false;
-	memcpy(held.packet, p, len);
-	held.len = len;
-	held.hlen = hlen;
-	held.offset = offset;
-	held.id = id;
-	held.complete = complete;
+	memcpy(kept.packet, p, len);
+	kept.len = len;
+	kept.hlen = hlen;
+	kept.offset = offset;
+	kept.id = id;
+	kept.complete = complete;
 
 	return true;
 }
@@ -229,7 +229,7 @@ static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete)
 		join_esp(f, dst, id, p + hlen, len - hlen, offset, more);
 		return;
 	}
-	if (hold_fragment(f, p, len, hlen, offset, more, id, complete))
+	if (keep_fragment(f, p, len, hlen, offset, more, id, complete))
 		return;
 	fprintf(f, "  ip6 %s payload %d class %d hops %d%s", dst, get16(p + 4), get16(p) >> 4 & 0xff, p[7],
 		extensions);
@@ -243,18 +243,18 @@ static bool is_ipv6(const unsigned char *p)
 	return p[0] >> 4 == 6;
 }
 
-/* Down to the payload */
+/* All headers and a hash of the payload */
 static void show_packet(FILE *f, unsigned char *p, int len, bool complete)
 {
 	if (is_ipv6(p)) {
 		show_ipv6(f, p, len, complete);
 		return;
 	}
-	show_held(f, NULL, 0);
+	show_kept(f, NULL, 0);
 	show_ipv4(f, p, len, complete);
 }
 
-/* The datagrams of a packet that a device was to segment */
+/* The segments of a GSO packet */
 static void show_segments(FILE *f, unsigned char *p, int len, int hlen, int size)
 {
 	static unsigned char seg[MAX_FRAME];
@@ -278,8 +278,8 @@ static void show_segments(FILE *f, unsigned char *p, int len, int hlen, int size
 	}
 }
 
-/* Of the test's own addresses, and no report of a group */
-static bool of_test(const unsigned char *p, int len)
+/* Is it a packet of the program, and not ICMP, IGMP or MLD of the kernel? */
+static bool is_of_test(const unsigned char *p, int len)
 {
 	if (is_ipv6(p))
 		return len >= 48 && p[8] == 0x20 && p[6] != IPPROTO_ICMPV6 &&
@@ -288,7 +288,7 @@ static bool of_test(const unsigned char *p, int len)
 	return len >= 20 && p[9] != IPPROTO_ICMP && p[9] != IPPROTO_IGMP;
 }
 
-/* One frame with its virtio header. Returns true at the fence. */
+/* A frame with its virtio header. Returns true for the fence. */
 static bool show_frame(FILE *f, unsigned char *frame, int len)
 {
 	const struct virtio_net_hdr *vnet = (void *)frame;
@@ -296,10 +296,10 @@ static bool show_frame(FILE *f, unsigned char *frame, int len)
 	int proto = get16(p - 2), hlen;
 
 	len -= sizeof(*vnet) + ETH_HLEN;
-	if ((proto != ETH_P_IP && proto != ETH_P_IPV6) || !of_test(p, len))
+	if ((proto != ETH_P_IP && proto != ETH_P_IPV6) || !is_of_test(p, len))
 		return false;
 	if (len == FENCE_LEN && !is_ipv6(p) && p[9] == IPPROTO_UDP && get16(p + 22) == FENCE_PORT) {
-		show_held(f, NULL, 0);
+		show_kept(f, NULL, 0);
 		return true;
 	}
 	if (vnet->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
