@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Each allocation of a segmented send fails in turn, on each of many paths.
  *
- *	faults [FILTER]
+ *	allocations [FILTER]
  *
- * A task makes its own Nth allocation fail (/proc/thread-self/fail-nth); N counts up until the send has fewer.
- * Whatever failed: the send has either failed, with ENOMEM or ENOBUFS, and nothing has arrived, or what arrived is
- * right, and what is missing was counted as dropped. The socket owes nothing afterwards, and sends on.
- * What leaks is found by the scan with which a guest of the debug kernel ends.
+ * A task makes its own Nth allocation fail (/proc/thread-self/fail-nth). N increases until a send has fewer allocations.
+ * Either the send fails with ENOMEM or ENOBUFS and nothing arrives, or the datagrams that arrive are right and a counter
+ * has the missing ones as dropped. Afterwards SIOCOUTQ is 0, and the socket can send. Leaks are found by the scan of
+ * kmemleak at the end of the guest.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -47,17 +47,17 @@ static const struct topo topos[] = {
 	{ "gretap", TUNNEL("gretap") },
 	{ "ESP, transport", .tx_more = ESP("out", "transport"), .rx_more = ESP("in", "transport") },
 	{ "ESP, tunnel", .tx_more = ESP("out", "tunnel"), .rx_more = ESP("in", "tunnel") },
-	{ "a queue that cuts, and holds", .tx_more = "link set d0 txqueuelen 1000" },
+	{ "a qdisc that segments and queues", .tx_more = "link set d0 txqueuelen 1000" },
 };
 
-#define TBF	(&topos[ARRAY_SIZE(topos) - 1])
+#define QUEUE	(&topos[ARRAY_SIZE(topos) - 1])
 
 static const char * const features[] = {
 	"", "tx:d0 uso-", "tx:d0 uso- csum-", "tx:d0 uso- csum- sg-",
 };
 
 static const char * const feature_text[] = {
-	"device segments", "software", "no checksum", "no checksum, no sg",
+	"USO", "software", "no checksum", "no checksum, no sg",
 };
 
 enum how { COPY, ZEROCOPY, CORKED, PIECES };
@@ -88,7 +88,7 @@ static void write_file(const char *name, const char *text)
 	close(fd);
 }
 
-/* Of whatever kind, but only where a task asks for it */
+/* Allocations of any kind may fail, but only those of a task that has set fail-nth */
 static void prepare_faults(void)
 {
 	write_file(DEBUGFS "failslab/verbose", "0");
@@ -111,7 +111,7 @@ static int fail_nth_fd(void)
 	return fd;
 }
 
-static void arm(int nth)
+static void set_fail_nth(int nth)
 {
 	char text[16];
 
@@ -120,19 +120,19 @@ static void arm(int nth)
 		die("fail-nth");
 }
 
-/* Returns true if an allocation has failed since */
-static bool disarm(void)
+/* Returns true if an allocation has failed since set_fail_nth() */
+static bool clear_fail_nth(void)
 {
 	char text[16] = "";
 
 	if (pread(fail_nth_fd(), text, sizeof(text) - 1, 0) <= 0)
 		die("fail-nth");
-	arm(0);
+	set_fail_nth(0);
 
 	return !atoi(text);
 }
 
-/* What counts drops: of devices, of the network layers, of sockets */
+/* The counters of drops: of devices, of protocols, of qdiscs */
 
 static long sum_devices(void)
 {
@@ -164,7 +164,7 @@ static bool counts_drops(const char *name)
 	return false;
 }
 
-/* "Ip: names" above "Ip: values" */
+/* A line "Ip: names" and then a line "Ip: values" */
 static long sum_snmp(void)
 {
 	char names[4096], values[4096], *name, *value, *save[2];
@@ -184,7 +184,7 @@ static long sum_snmp(void)
 	return sum;
 }
 
-/* "name value"; IPsec counts nothing but what is wrong */
+/* Lines of "name value". @all: each counter is one of errors, as those of IPsec are. */
 static long sum_values(const char *file, bool all)
 {
 	FILE *f = fopen(file, "r");
@@ -200,7 +200,7 @@ static long sum_values(const char *file, bool all)
 	return sum;
 }
 
-/* tc -s takes long: only where there is a queue */
+/* tc is slow, so it only runs for the qdisc */
 static long sum_queues(void)
 {
 	FILE *pipe = popen("exec tc -s qdisc show dev d0", "r");
@@ -228,12 +228,12 @@ static long count_drops(const struct topo *t)
 	}
 	enter(TX);
 
-	return sum + (t == TBF ? sum_queues() : 0);
+	return sum + (t == QUEUE ? sum_queues() : 0);
 }
 
 /* Sends */
 
-/* By MSG_MORE: what goes wrong when UDP_CORK is taken off no call returns */
+/* Corks with MSG_MORE: no call would return an error that occurs when UDP_CORK is cleared */
 static int send_corked(const struct ends *e, const struct shape *s)
 {
 	struct gso_send part = { &e->to, payload, s->len / 2, s->size, .flags = MSG_MORE };
@@ -249,7 +249,7 @@ static int send_corked(const struct ends *e, const struct shape *s)
 	return ret < 0 ? ret : s->len;
 }
 
-/* Each piece in a page of its own: more than a packet can refer to */
+/* Each piece has its own page: more pages than a packet has fragments */
 static int send_pieces(const struct ends *e, const struct shape *s)
 {
 	struct gso_send all = { &e->to, payload, s->len, s->size, .pieces = 30 };
@@ -281,7 +281,7 @@ static int send_shape(const struct ends *e, const struct shape *s)
 	return gso_send(e->tx, &all);
 }
 
-/* The datagrams that have arrived, each of them right and none out of order; -1 if one is not */
+/* Returns the number of datagrams that have arrived, or -1 if one is wrong or out of order */
 static int receive(const struct ends *e, const struct shape *s)
 {
 	int nr = 0, at = 0, segs = (s->len + s->size - 1) / s->size, ret, len;
@@ -319,26 +319,26 @@ static void drain_notices(int fd)
 }
 
 struct tally {
-	int nth, refused, short_of, complete;
+	int nth, refused, partial, complete;
 };
 
-/* Returns false when nothing has failed, or something is wrong */
-static bool one_fault(const struct ends *e, const struct topo *t, const struct shape *s, struct tally *tally)
+/* Returns false when no allocation has failed, or the test has */
+static bool test_nth(const struct ends *e, const struct topo *t, const struct shape *s, struct tally *tally)
 {
 	int segs = (s->len + s->size - 1) / s->size, ret, got;
 	long drops = count_drops(t);
-	bool hit;
+	bool failed;
 
-	arm(tally->nth + 1);
+	set_fail_nth(tally->nth + 1);
 	ret = send_shape(e, s);
-	hit = disarm();
-	tally->nth += hit;
+	failed = clear_fail_nth();
+	tally->nth += failed;
 	send_fence(e->tx, &e->to);
 	got = receive(e, s);
 	drain_notices(e->tx);
 	if (got < 0 || !expect_outq_empty(e->tx))
 		return fail("allocation %d: send %d", tally->nth, ret);
-	if (!hit)
+	if (!failed)
 		return expect_ret("send", s->len, ret) && expect_long("datagrams", segs, got) && false;
 
 	if (ret < 0) {
@@ -346,20 +346,20 @@ static bool one_fault(const struct ends *e, const struct topo *t, const struct s
 		if (ret != -ENOMEM && ret != -ENOBUFS)
 			expect_ret("send", -ENOMEM, ret);
 		if (got)
-			fail("a send that failed has put out %d datagrams", got);
+			fail("a send that failed has sent %d datagrams", got);
 	} else if (got == segs) {
 		tally->complete++;
 	} else {
-		tally->short_of++;
+		tally->partial++;
 		expect_ret("send", s->len, ret);
 		if (count_drops(t) == drops)
-			fail("%d of %d datagrams, and no drop counted", got, segs);
+			fail("%d of %d datagrams, but no drop was counted", got, segs);
 	}
 
 	return !case_failed || fail("allocation %d: send %d", tally->nth, ret);
 }
 
-static void test_faults(const struct test_case *tc)
+static void test_allocations(const struct test_case *tc)
 {
 	const struct shape *s = &shapes[tc->dev >> 4];
 	const char *feature = features[tc->dev & 15];
@@ -372,22 +372,22 @@ static void test_faults(const struct test_case *tc)
 		goto close;
 	if (set_int(e.tx, SOL_SOCKET, SO_ZEROCOPY, 1))
 		die("SO_ZEROCOPY");
-	if (t == TBF && !tc_in(TX, "qdisc replace dev d0 root tbf rate 100mbit burst 4000 limit 4000000"))
+	if (t == QUEUE && !tc_in(TX, "qdisc replace dev d0 root tbf rate 100mbit burst 4000 limit 4000000"))
 		goto close;
-	while (tally.nth < MAX_NTH && one_fault(&e, t, s, &tally))
+	while (tally.nth < MAX_NTH && test_nth(&e, t, s, &tally))
 		;
 	if (!case_failed && (!tally.nth || tally.nth == MAX_NTH))
 		fail("%d allocations have failed", tally.nth);
 	printf("# %d allocations failed: %d sends refused, %d with datagrams dropped, %d complete\n", tally.nth,
-	       tally.refused, tally.short_of, tally.complete);
-	/* as if nothing had been */
+	       tally.refused, tally.partial, tally.complete);
+	/* A send without a failed allocation */
 	if (!case_failed && send_shape(&e, s) == s->len) {
 		send_fence(e.tx, &e.to);
 		expect_long("datagrams of the last send", (s->len + s->size - 1) / s->size, receive(&e, s));
 		drain_notices(e.tx);
 		expect_outq_empty(e.tx);
 	}
-	if (t == TBF)
+	if (t == QUEUE)
 		tc_in(TX, "qdisc del dev d0 root");
 close:
 	ends_close(&e);
@@ -403,10 +403,10 @@ static void add_cases(void)
 		for (f = 0; f < ARRAY_SIZE(features); f++)
 			for (s = 0; s < ARRAY_SIZE(shapes); s++)
 				for (fam = V4; fam <= V6; fam++) {
-					/* what is below does not matter to all, and all take long */
+					/* Only the important shapes and features, as each case takes long */
 					if (t && (shapes[s].veth_only || f == 2))
 						continue;
-					add_case(test_faults, &topos[t], fam, s << 4 | f, "%s, %s: %s v%d",
+					add_case(test_allocations, &topos[t], fam, s << 4 | f, "%s, %s: %s v%d",
 						 topos[t].name, feature_text[f], shapes[s].name, fam == V6 ? 6 : 4);
 				}
 }
@@ -415,7 +415,7 @@ int main(int argc, char **argv)
 {
 	topo_init();
 	prepare_faults();
-	/* a page fault would be what fails */
+	/* A page fault must not be the allocation that fails. */
 	memset(pages, 1, sizeof(pages));
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		die("mlockall");

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Two tasks on two CPUs send, segmented, while their device goes down and up, to another namespace and back, while
- * its MTU and its features change, and while one of the CPUs goes offline and online. Each for a number of rounds,
- * bounded in time.
+/* Two tasks on two CPUs make segmented sends while their device goes down and up, moves to another namespace and back,
+ * or gets another MTU, other features or another qdisc, and while one of the CPUs goes offline and online. Each case
+ * has a number of rounds and a timeout.
  *
- *	storm [FILTER]
+ *	devices [FILTER]
  *
- * Each datagram that arrives is right. When all is over the sockets owe nothing, what was sent has arrived or not
- * and no more, and the sockets send as before.
+ * Each datagram that arrives must be right, and no more may arrive than were sent. At the end, SIOCOUTQ must be 0, and
+ * the sockets must be able to send.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -25,17 +25,17 @@
 #define SEND_LEN	20001
 #define SEND_SIZE	1200
 
-static const struct expect whole = { payload, SEND_LEN, SEND_SIZE, (SEND_LEN + SEND_SIZE - 1) / SEND_SIZE };
+static const struct expect sent_data = { payload, SEND_LEN, SEND_SIZE, (SEND_LEN + SEND_SIZE - 1) / SEND_SIZE };
 
 static struct ends ends;
-static atomic_bool stop, hold;
+static atomic_bool stop, must_pause;
 
 struct sender {
 	pthread_t thread;
 	int fd, cpu;
 	long sent, refused;
-	atomic_long here;	/* sends from that CPU */
-	atomic_bool held;
+	atomic_long on_cpu;	/* sends from that CPU */
+	atomic_bool paused;
 	int last_error;
 };
 
@@ -63,7 +63,7 @@ static bool link_features(int round)
 	return set_features(text, false);
 }
 
-static bool link_moved(int round)
+static bool link_to_other_ns(int round)
 {
 	if (!(round & 1))
 		return ip_in(TX, "link set d0 netns mid");
@@ -72,7 +72,7 @@ static bool link_moved(int round)
 	       ip_in(TX, "link set d0 up;addr add 192.0.2.1/24 dev d0;addr add 2001:db8::1/64 dev d0 nodad");
 }
 
-static bool queue_replaced(int round)
+static bool qdisc_replaced(int round)
 {
 	static const char * const queues[] = {
 		"tbf rate 1gbit burst 4000 limit 400000", "pfifo limit 10", "fq", "noqueue",
@@ -91,7 +91,7 @@ static bool cpu_pin(int cpu)
 	return !sched_setaffinity(0, sizeof(set), &set);
 }
 
-static void *send_on(void *arg)
+static void *sender_main(void *arg)
 {
 	struct sender *s = arg;
 	struct gso_send gso = { &ends.to, payload, SEND_LEN, SEND_SIZE };
@@ -101,29 +101,29 @@ static void *send_on(void *arg)
 		die("CPU %d", s->cpu);
 	fill_msg(msg, &gso);
 	while (!stop) {
-		s->held = hold;
-		if (s->held) {
+		s->paused = must_pause;
+		if (s->paused) {
 			usleep(200);
 			continue;
 		}
-		/* A CPU that goes offline loses its tasks. */
+		/* When a CPU goes offline, its tasks move to another one. */
 		if (sched_getcpu() != s->cpu)
 			cpu_pin(s->cpu);
 		if (sendmsg(s->fd, &msg->hdr, MSG_DONTWAIT) >= 0) {
 			s->sent++;
-			s->here += sched_getcpu() == s->cpu;
+			s->on_cpu += sched_getcpu() == s->cpu;
 		} else {
 			s->refused++;
 			s->last_error = errno;
 		}
-		usleep(200);	/* programs that change the device need a CPU, too */
+		usleep(200);	/* The programs that change the device need a CPU too. */
 	}
 	free(msg);
 
 	return NULL;
 }
 
-/* What of a payload a datagram can be, from its first bytes */
+/* Is it one of the datagrams of a send? */
 static bool is_segment(const unsigned char *buf, int len)
 {
 	int at;
@@ -138,7 +138,7 @@ static bool is_segment(const unsigned char *buf, int len)
 	return false;
 }
 
-/* Reads what there is, no more than MAX, as senders may be faster; the number of datagrams */
+/* Reads up to @max datagrams, because the senders may be faster. Returns their number. */
 static long read_up_to(long max)
 {
 	static unsigned char buf[1 << 16];
@@ -154,15 +154,15 @@ static long read_up_to(long max)
 	return nr;
 }
 
-/* The CPU that goes offline. Segments that are made on the other CPU are received and freed on this one. */
+/* The CPU that goes offline. It receives and frees the segments of the sends on the other CPU. */
 #define CPU		1
 #define CPU_ONLINE	"/sys/devices/system/cpu/cpu1/online"
-#define CPU_SENDS	16	/* fill the pages of heads that stay with a CPU */
+#define CPU_SENDS	16	/* fill the CPU's cache of pages for heads */
 #define CPU_PAGES	9
 #define TRACING		"/sys/kernel/tracing/"
 #define PAGE_FREE	TRACING "events/kmem/mm_page_free/"
 
-/* Where a page is freed is in the stack behind it. CPUs go offline in a worker. */
+/* The trace has a stack for each page that is freed. CPUs go offline in a kworker. */
 static bool frees_traced(void)
 {
 	sh("mount -t tracefs tracefs " TRACING " 2>&-");
@@ -172,7 +172,7 @@ static bool frees_traced(void)
 	       !sh("echo 1 >" PAGE_FREE "enable");
 }
 
-static long released(void)
+static long count_released_pages(void)
 {
 	long nr = -1;
 	FILE *pipe = popen("grep -c '=> dev_cpu_dead' " TRACING "trace", "r");
@@ -201,14 +201,14 @@ static bool cpu_online(void)
 	return !sh("echo 1 >" CPU_ONLINE) || fail("CPU %d does not go online", CPU);
 }
 
-/* Nothing is sent, and nothing is left to read, by the packet socket neither: no segment is in use and keeps its page. */
-static void hold_senders(void)
+/* Pauses the senders and reads all that was sent, also from the packet socket. Then no segment has a reference to a page. */
+static void pause_senders(void)
 {
 	int i, empty = 0;
 
-	hold = true;
+	must_pause = true;
 	for (i = 0; i < SENDERS; i++)
-		while (!senders[i].held)
+		while (!senders[i].paused)
 			read_up_to(ROUND_READS);
 	while (empty < 20) {
 		empty = read_up_to(ROUND_READS) ? 0 : empty + 1;
@@ -217,45 +217,45 @@ static void hold_senders(void)
 	drain_wire();
 }
 
-/* Under load but for the first round, which counts. */
+/* Except in the first round, which counts the pages, the senders run. */
 static bool cpu_off_on(int round)
 {
-	long sent = senders[CPU].here, pages;
+	long sent = senders[CPU].on_cpu, pages;
 
 	if (round & 1)
 		return cpu_online() && (cpu_pin(CPU) || fail("CPU %d is not online", CPU));
 
-	while (senders[CPU].here < sent + CPU_SENDS)
+	while (senders[CPU].on_cpu < sent + CPU_SENDS)
 		read_up_to(ROUND_READS);
 	if (!round)
-		hold_senders();
+		pause_senders();
 	if (sh("echo >" TRACING "trace") || sh("echo 0 >" CPU_ONLINE))
 		return fail("CPU %d does not go offline", CPU);
-	pages = released();
-	if (!hold)
+	pages = count_released_pages();
+	if (!must_pause)
 		return true;
-	hold = false;
+	must_pause = false;
 
-	return pages >= CPU_PAGES || fail("offline, CPU %d has released %ld pages, not %d", CPU, pages, CPU_PAGES);
+	return pages >= CPU_PAGES || fail("CPU %d went offline and has released %ld pages, not %d", CPU, pages, CPU_PAGES);
 }
 
-static const struct storm {
+static const struct change {
 	const char *name;
 	bool (*change)(int round);
 	const char *restore;	/* for ip */
 	const char *features;
 	bool (*ready)(void);
 	bool (*after)(void);
-} storms[] = {
+} changes[] = {
 	{ "down and up", link_down_up, "link set d0 up" },
 	{ "MTU", link_mtu, "link set d0 mtu 1500" },
 	{ "features", link_features, "" },
-	{ "to another namespace", link_moved, "" },
-	{ "queue", queue_replaced, "" },
+	{ "to another namespace", link_to_other_ns, "" },
+	{ "queue", qdisc_replaced, "" },
 	{ "CPU", cpu_off_on, "", "tx:d0 uso-", cpu_ready, cpu_online },
 };
 
-/* Of UDP, by IPv4 and by IPv6: "Udp: names" above "Udp: values", and a line each */
+/* The datagrams that UDP dropped for their checksum, over IPv4 ("Udp: names", then "Udp: values") and IPv6 (a line each) */
 static long bad_checksums(void)
 {
 	static const char cmd[] =
@@ -279,7 +279,7 @@ static void start_senders(enum family fam)
 	int i;
 
 	stop = false;
-	hold = false;
+	must_pause = false;
 	for (i = 0; i < SENDERS; i++) {
 		struct sender *s = &senders[i];
 		struct addr local;
@@ -287,7 +287,7 @@ static void start_senders(enum family fam)
 		*s = (struct sender) { .cpu = i };
 		s->fd = udp_socket(socket_domain(fam), IPPROTO_UDP, 0);
 		bind_any(s->fd, socket_domain(fam), &local);
-		if (pthread_create(&s->thread, NULL, send_on, s))
+		if (pthread_create(&s->thread, NULL, sender_main, s))
 			die("thread");
 	}
 }
@@ -310,10 +310,10 @@ static long end_senders(void)
 		sent += s->sent;
 	}
 
-	return sent * whole.count;
+	return sent * sent_data.count;
 }
 
-/* The same sockets, when nothing disturbs them */
+/* Sends with the same sockets, without changes */
 static void send_again(void)
 {
 	struct gso_send gso = { &ends.to, payload, SEND_LEN, SEND_SIZE };
@@ -322,30 +322,30 @@ static void send_again(void)
 	for (i = 0; i < SENDERS && !case_failed; i++) {
 		expect_ret("send afterwards", SEND_LEN, gso_send(senders[i].fd, &gso));
 		send_fence(senders[i].fd, &ends.to);
-		expect_rx(ends.rx, NULL, &whole, 1);
+		expect_rx(ends.rx, NULL, &sent_data, 1);
 		expect_outq_empty(senders[i].fd);
 	}
 }
 
-static void test_storm(const struct test_case *tc)
+static void test_change(const struct test_case *tc)
 {
 	static const struct topo veth = { "veth" };
-	const struct storm *storm = tc->row;
+	const struct change *change = tc->row;
 	long got = 0, sent;
 	int i;
 
 	alarm(TIMEOUT_S);
 	topo_now = NULL;
-	if (!topo_open(&ends, &veth, storm->features ? : "", tc->fam) || (storm->ready && !storm->ready()))
+	if (!topo_open(&ends, &veth, change->features ? : "", tc->fam) || (change->ready && !change->ready()))
 		goto close;
 	set_sysctl("ipv6/conf/all/keep_addr_on_down", "1");
 	start_senders(tc->fam);
-	for (i = 0; i < ROUNDS && storm->change(i) && !case_failed; i++)
+	for (i = 0; i < ROUNDS && change->change(i) && !case_failed; i++)
 		got += read_up_to(ROUND_READS);
-	if (storm->after)
-		storm->after();
+	if (change->after)
+		change->after();
 	sent = end_senders();
-	if (ip_in(TX, "%s", storm->restore) && path_ready(&ends)) {
+	if (ip_in(TX, "%s", change->restore) && path_ready(&ends)) {
 		got += read_up_to(LONG_MAX);
 		printf("# %ld datagrams sent, %ld arrived\n", sent, got);
 		if (!got || got > sent)
@@ -366,8 +366,8 @@ int main(int argc, char **argv)
 	enum family fam;
 
 	topo_init();
-	for (i = 0; i < ARRAY_SIZE(storms); i++)
+	for (i = 0; i < ARRAY_SIZE(changes); i++)
 		for (fam = V4; fam <= V6; fam++)
-			add_case(test_storm, &storms[i], fam, 0, "%s v%d", storms[i].name, fam == V6 ? 6 : 4);
+			add_case(test_change, &changes[i], fam, 0, "%s v%d", changes[i].name, fam == V6 ? 6 : 4);
 	run_cases(argc > 1 ? argv[1] : NULL);
 }
