@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* All counters of the devices and of the protocols that an input may raise. */
+/* The counters of devices and protocols that an input may increase */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,26 +25,26 @@ struct counter {
 };
 
 static struct counter counters[MAX_COUNTERS];
-static struct { const char *name; int snmp, snmp6, nl; } spaces[MAX_NS];
-static unsigned int n_spaces;
-static uint64_t seen[MAX_COUNTERS];
-static unsigned int n_seen;
+static struct { const char *name; int snmp, snmp6, nl; } namespaces[MAX_NS];
+static unsigned int n_namespaces;
+static uint64_t values[MAX_COUNTERS];
+static unsigned int n_values;
 static bool opening, naming;
 static const char *ns_name;
 
-static void see(const char *group, const char *name, size_t len, uint64_t value)
+static void add_counter(const char *group, const char *name, size_t len, uint64_t value)
 {
-	struct counter *c = &counters[n_seen];
+	struct counter *c = &counters[n_values];
 
-	if (n_seen >= MAX_COUNTERS)
+	if (n_values >= MAX_COUNTERS)
 		die("too many counters");
 	if (naming)
 		snprintf(c->name, sizeof(c->name), "%s:%s%.*s", ns_name, group,
 			 (int)len, name);
-	seen[n_seen++] = value;
+	values[n_values++] = value;
 }
 
-static size_t slurp(int fd, char *buf, size_t size)
+static size_t read_file(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
 	ssize_t got;
@@ -55,44 +55,44 @@ static size_t slurp(int fd, char *buf, size_t size)
 	return len;
 }
 
-/* Pairs of lines: names, values. */
-static void see_snmp(int fd)
+/* Pairs of lines: names, then values */
+static void read_snmp(int fd)
 {
 	char buf[8192], group[16], *name, *value, *end;
 
-	slurp(fd, buf, sizeof(buf));
+	read_file(fd, buf, sizeof(buf));
 	for (name = buf; *name; name = end) {
 		value = strchr(name, '\n') + 1;
 		end = strchr(value, '\n') + 1;
 		if (!strncmp(name, "IcmpMsg:", 8))
-			continue;	/* names come when there is one */
+			continue;	/* has no names before the first packet */
 		snprintf(group, sizeof(group), "%.*s",
 			 (int)strcspn(name, ":"), name);
 		name = strchr(name, ' ');
 		value = strchr(value, ' ');
 		for (; value && value < end - 1; name += strcspn(name + 1, " \n") + 1)
-			see(group, name + 1, strcspn(name + 1, " \n"),
+			add_counter(group, name + 1, strcspn(name + 1, " \n"),
 			    strtoull(value, &value, 10));
 	}
 }
 
-static void see_snmp6(int fd)
+static void read_snmp6(int fd)
 {
 	char buf[16384], *p, *value;
 	size_t len;
 
-	slurp(fd, buf, sizeof(buf));
+	read_file(fd, buf, sizeof(buf));
 	for (p = buf; *p; p = strchr(value, '\n') + 1) {
 		len = strcspn(p, " \t");
 		value = p + len;
 		if (!strncmp(p, "Icmp6InType", 11) ||
 		    !strncmp(p, "Icmp6OutType", 12))
 			continue;
-		see("", p, len, strtoull(value, &value, 10));
+		add_counter("", p, len, strtoull(value, &value, 10));
 	}
 }
 
-static void see_link(const struct if_stats_msg *msg,
+static void read_link(const struct if_stats_msg *msg,
 		     const struct rtnl_link_stats64 *s)
 {
 	static const struct { const char *name; size_t at; } fields[] = {
@@ -106,12 +106,12 @@ static void see_link(const struct if_stats_msg *msg,
 	if (naming)
 		if_indextoname(msg->ifindex, dev);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		see(dev, fields[i].name, strlen(fields[i].name),
+		add_counter(dev, fields[i].name, strlen(fields[i].name),
 		    *(uint64_t *)((char *)s + fields[i].at));
 }
 
-/* True when the last message was seen. */
-static bool see_messages(char *buf, int len)
+/* Returns true for the last message */
+static bool read_messages(char *buf, int len)
 {
 	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 
@@ -123,12 +123,12 @@ static bool see_messages(char *buf, int len)
 			return true;
 		if (a->rta_type != IFLA_STATS_LINK_64)	/* padding */
 			a = (void *)((char *)a + RTA_ALIGN(a->rta_len));
-		see_link(msg, RTA_DATA(a));
+		read_link(msg, RTA_DATA(a));
 	}
 	return false;
 }
 
-static void ask(int fd, int ifindex)
+static void request_stats(int fd, int ifindex)
 {
 	struct {
 		struct nlmsghdr nlh;
@@ -146,7 +146,7 @@ static void ask(int fd, int ifindex)
 		die("RTM_GETSTATS");
 }
 
-static int hear(int fd, char *buf, size_t size)
+static int receive_stats(int fd, char *buf, size_t size)
 {
 	int len = recv(fd, buf, size, 0);
 
@@ -155,43 +155,43 @@ static int hear(int fd, char *buf, size_t size)
 	return len;
 }
 
-static void see_links(int fd)
+static void read_links(int fd)
 {
 	static char buf[65536];
 	int len;
 
-	ask(fd, 0);
+	request_stats(fd, 0);
 	do
-		len = hear(fd, buf, sizeof(buf));
-	while (!see_messages(buf, len));
+		len = receive_stats(fd, buf, sizeof(buf));
+	while (!read_messages(buf, len));
 }
 
-/* All of one device, which is quick enough to be done each time. */
+/* All counters of a device, which are read for each input */
 uint64_t counters_of(int ifindex)
 {
 	char buf[512];
 	int len;
 
-	ask(spaces[0].nl, ifindex);
-	len = hear(spaces[0].nl, buf, sizeof(buf));
-	n_seen = 0;
-	see_messages(buf, len);
-	return digest(0, seen, n_seen * sizeof(seen[0]));
+	request_stats(namespaces[0].nl, ifindex);
+	len = receive_stats(namespaces[0].nl, buf, sizeof(buf));
+	n_values = 0;
+	read_messages(buf, len);
+	return digest(0, values, n_values * sizeof(values[0]));
 }
 
-static void see_all(void)
+static void read_all(void)
 {
-	n_seen = 0;
-	for (unsigned int i = 0; i < n_spaces; i++) {
-		ns_name = spaces[i].name;
-		naming = opening && i == n_spaces - 1;
-		see_snmp(spaces[i].snmp);
-		see_snmp6(spaces[i].snmp6);
-		see_links(spaces[i].nl);
+	n_values = 0;
+	for (unsigned int i = 0; i < n_namespaces; i++) {
+		ns_name = namespaces[i].name;
+		naming = opening && i == n_namespaces - 1;
+		read_snmp(namespaces[i].snmp);
+		read_snmp6(namespaces[i].snmp6);
+		read_links(namespaces[i].nl);
 	}
 }
 
-/* What the guest sends on its own (MLD) shows up in some. */
+/* Counters that the guest's own packets (MLD) increase */
 static bool is_noise(const char *name)
 {
 	const char *p = strchr(name, ':') + 1;
@@ -210,21 +210,21 @@ static bool is_error(const char *name)
 
 void counters_open(const char *ns)
 {
-	unsigned int i = n_spaces++;
+	unsigned int i = n_namespaces++;
 
-	spaces[i].name = ns;
-	spaces[i].snmp = open("/proc/thread-self/net/snmp", O_RDONLY);
-	spaces[i].snmp6 = open("/proc/thread-self/net/snmp6", O_RDONLY);
-	spaces[i].nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-	if (spaces[i].snmp < 0 || spaces[i].snmp6 < 0 || spaces[i].nl < 0)
+	namespaces[i].name = ns;
+	namespaces[i].snmp = open("/proc/thread-self/net/snmp", O_RDONLY);
+	namespaces[i].snmp6 = open("/proc/thread-self/net/snmp6", O_RDONLY);
+	namespaces[i].nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	if (namespaces[i].snmp < 0 || namespaces[i].snmp6 < 0 || namespaces[i].nl < 0)
 		die("counters");
 	opening = true;
-	see_all();
+	read_all();
 	opening = naming = false;
-	for (i = 0; i < n_seen; i++) {
+	for (i = 0; i < n_values; i++) {
 		counters[i].ignored = is_noise(counters[i].name);
 		counters[i].error = is_error(counters[i].name);
-		counters[i].now = seen[i];
+		counters[i].now = values[i];
 	}
 }
 
@@ -232,14 +232,14 @@ void counters_delta(struct outcome *out, bool verbose)
 {
 	uint64_t delta;
 
-	see_all();
-	for (unsigned int i = 0; i < n_seen; i++) {
+	read_all();
+	for (unsigned int i = 0; i < n_values; i++) {
 		struct counter *c = &counters[i];
 
-		delta = seen[i] - c->now;
+		delta = values[i] - c->now;
 		if (!delta || c->ignored)
 			continue;
-		c->now = seen[i];
+		c->now = values[i];
 		c->total += delta;
 		out->digest = mix(mix(out->digest, i), delta);
 		if (verbose)
@@ -251,7 +251,7 @@ void counters_delta(struct outcome *out, bool verbose)
 void counters_report(void)
 {
 	printf("counters of errors and drops:\n ");
-	for (unsigned int i = 0; i < n_seen; i++) {
+	for (unsigned int i = 0; i < n_values; i++) {
 		if (counters[i].error && counters[i].total)
 			printf(" %s %llu,", counters[i].name,
 			       (unsigned long long)counters[i].total);

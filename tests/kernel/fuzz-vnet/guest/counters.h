@@ -7,7 +7,7 @@
 
 struct outcome;
 
-/* Those of the network namespace that this program is in. */
+/* The counters of the current network namespace */
 void counters_open(const char *ns);
 uint64_t counters_of(int ifindex);
 void counters_delta(struct outcome *out, bool verbose);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the generator, the network and the loop have in common. */
+/* Shared by the generator, the network and the main loop */
 #ifndef FUZZ_VNET_H
 #define FUZZ_VNET_H
 
@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #define MAX_INPUT	70000
-#define MAX_CUTS	3
+#define MAX_SPLITS	3
 
-/* struct virtio_net_hdr(_mrg_rxbuf), which the host's headers know in part */
+/* struct virtio_net_hdr(_mrg_rxbuf), of which the host's headers have a part */
 struct vnet {
 	uint8_t flags;
 	uint8_t gso_type;
@@ -25,42 +25,44 @@ enum { NEEDS_CSUM = 1, DATA_VALID = 2, RSC_INFO = 4 };
 enum { GSO_NONE = 0, GSO_TCPV4 = 1, GSO_UDP = 3, GSO_TCPV6 = 4, GSO_UDP_L4 = 5,
 	GSO_ECN = 0x80 };
 
-/* One write: where to, the pieces it is made of, a header and a frame. */
+/* A write: its target, a virtio header and a frame, and where the iovec splits
+ * them.
+ */
 struct input {
 	uint64_t n;
 	uint32_t len;
-	uint16_t protocol;		/* to tell a packet socket, or 0 */
-	uint8_t way;
-	uint8_t cuts;
-	uint32_t cut[MAX_CUTS];
+	uint16_t protocol;		/* for a packet socket, or 0 */
+	uint8_t target;
+	uint8_t splits;
+	uint32_t split_at[MAX_SPLITS];
 	uint8_t buf[MAX_INPUT];
 };
 
 enum kind { TUN, TAP, MACVTAP, PACKET_ETH, PACKET_IP };
 
-/* A way in: a tun device of its own, or a packet socket on a device. */
-struct way {
+/* The target of a write: a tun device, or a packet socket on a device */
+struct target {
 	const char *name;
 	const char *dev;
 	enum kind kind;
 	int tun_flags;
 	int hdr_len;
 	int weight;
-	bool flood;			/* behind a bridge */
+	bool flood;			/* it is behind a bridge */
 };
 
-extern const struct way ways[];
-extern const unsigned int n_ways;
+extern const struct target targets[];
+extern const unsigned int n_targets;
 
-static inline bool has_eth(const struct way *way)
+static inline bool has_eth(const struct target *target)
 {
-	return way->kind != TUN && way->kind != PACKET_IP;
+	return target->kind != TUN && target->kind != PACKET_IP;
 }
 
-/* The destinations that setup.sh makes: 10.0.K.2 and fd00::K:2. */
+/* The destinations that setup.sh configures: 10.0.K.2 and fd00::K:2 */
 #define N_DESTS		14
 #define TUNNEL_NET	250
-#define UDP_PORT	7000		/* and 7001 with UDP_GRO */
+#define UDP_PORT	7000		/* 7001 is with UDP_GRO */
 #define VXLAN_PORT	4789
 
 static inline uint64_t mix(uint64_t h, uint64_t v)
@@ -75,7 +77,7 @@ void print_input(const struct input *in);
 bool save_input(int fd, const struct input *in);
 bool load_input(int fd, struct input *in);
 
-/* What an input led to, all that two kernels have to agree on. */
+/* The result of an input, which must be the same on two kernels */
 struct outcome {
 	uint64_t digest;
 	int64_t ret;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* An input from a seed and a number: a valid frame with its virtio header,
- * then a few things in it wrong.  Depends on nothing else, so that a number
- * is enough to find an input again, on another kernel or on the host.
+/* Generates an input from a seed and a number: a valid frame with its virtio
+ * header, in which some values are then changed. It depends on nothing else, so
+ * the two numbers reproduce an input on any kernel, and on the host.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #define FRAGS		(IFF_NAPI | IFF_NAPI_FRAGS)
 #define MAX_LAYERS	16
 
-const struct way ways[] = {
+const struct target targets[] = {
 	{ "tap",		"t0",	TAP,	0,	10,	8 },
 	{ "tap-napi",		"t1",	TAP,	NAPI,	12,	8 },
 	{ "tap-frags",		"t2",	TAP,	FRAGS,	12,	6 },
@@ -41,7 +41,7 @@ const struct way ways[] = {
 	{ "packet-gre",		"e11",	PACKET_IP, 0,	10,	3 },
 	{ "packet-ipip",	"e12",	PACKET_IP, 0,	10,	2 },
 };
-const unsigned int n_ways = sizeof(ways) / sizeof(ways[0]);
+const unsigned int n_targets = sizeof(targets) / sizeof(targets[0]);
 
 enum layer_kind { ETH, V4, V6, UDP, TCP, OTHER };
 
@@ -50,16 +50,16 @@ struct layer {
 	int off;
 };
 
-/* A frame under construction, from the outside in. */
+/* A frame that is being built, from the outermost header on */
 struct frame {
 	uint64_t rng;
 	uint8_t *at;
 	int len;
-	int next_type;			/* where the ethertype or protocol of */
-	bool next_is_ether;		/* what follows is to be written */
+	int next_type;			/* offset of the type of the next header */
+	bool next_is_ether;		/* it is an ethertype, not a protocol */
 	int layers;
 	struct layer layer[MAX_LAYERS];
-	int l3, l4, payload;		/* innermost */
+	int l3, l4, payload;		/* the innermost ones */
 	struct vnet vnet;
 };
 
@@ -102,7 +102,7 @@ static void put16(uint8_t *p, uint16_t v)
 	p[1] = v;
 }
 
-static uint32_t sum(uint32_t s, const uint8_t *p, int len)
+static uint32_t csum_partial(uint32_t s, const uint8_t *p, int len)
 {
 	for (; len > 1; len -= 2, p += 2)
 		s += p[0] << 8 | p[1];
@@ -111,7 +111,7 @@ static uint32_t sum(uint32_t s, const uint8_t *p, int len)
 	return (s & 0xffff) + (s >> 16);
 }
 
-static uint16_t fold(uint32_t s)
+static uint16_t csum_fold(uint32_t s)
 {
 	while (s >> 16)
 		s = (s & 0xffff) + (s >> 16);
@@ -185,12 +185,12 @@ static void push_v4(struct frame *f, int net, bool own, uint8_t source)
 	p[16] = 10;
 	p[18] = net;
 	p[19] = own ? 1 : 2;
-	memset(p + 20, 1, options);	/* no-ops */
+	memset(p + 20, 1, options);	/* NOP */
 	f->next_type = f->l3 + 9;
 	f->next_is_ether = false;
 }
 
-/* Hop-by-hop, destination options, routing (nothing left), fragment. */
+/* Hop-by-hop, destination options, routing with no segments left, fragment */
 static void push_extensions(struct frame *f)
 {
 	static const uint8_t types[] = { 0, 60, 43, 44 };
@@ -211,7 +211,7 @@ static void push_extensions(struct frame *f)
 		} else if (type == 43) {
 			p[2] = 4;
 		} else {
-			p[2] = 1;	/* PadN over the rest */
+			p[2] = 1;	/* PadN */
 			p[3] = 4;
 		}
 	}
@@ -297,7 +297,7 @@ static void push_l4(struct frame *f)
 	f->payload = f->len;
 }
 
-/* To the ends that setup.sh makes, so that it is taken apart there. */
+/* To the tunnels that setup.sh configures, which decapsulate the packet */
 static void push_tunnel(struct frame *f, uint8_t source)
 {
 	uint8_t *p;
@@ -334,8 +334,8 @@ static void push_payload(struct frame *f, int len)
 		p[i] = key + i * 31 + (i >> 8);
 }
 
-/* Lengths from the outside, checksums; the innermost one is left to whom the
- * virtio header tells of it.
+/* Lengths and checksums are set from the innermost header on. The innermost
+ * checksum may be partial, as the virtio header has it.
  */
 static uint32_t pseudo(const struct frame *f, const struct layer *ip, int l4)
 {
@@ -343,8 +343,8 @@ static uint32_t pseudo(const struct frame *f, const struct layer *ip, int l4)
 	int len = f->len - l4;
 
 	if (ip->kind == V4)
-		return sum(len, p + 12, 8);
-	return sum(len, p + 8, 32);
+		return csum_partial(len, p + 12, 8);
+	return csum_partial(len, p + 8, 32);
 }
 
 static void finish_l4(struct frame *f, int i, bool partial)
@@ -357,13 +357,13 @@ static void finish_l4(struct frame *f, int i, bool partial)
 	s += l->kind == UDP ? IPPROTO_UDP : IPPROTO_TCP;
 	if (l->kind == UDP)
 		put16(p + 4, f->len - l->off);
-	put16(p + at, fold(s));
+	put16(p + at, csum_fold(s));
 	if (partial)
 		return;
 	put16(p + at, 0);
 	if (l->kind == UDP && i < f->layers - 1 && one_in(f, 2))
 		return;
-	s = ~fold(sum(fold(s), p, f->len - l->off)) & 0xffff;
+	s = ~csum_fold(csum_partial(csum_fold(s), p, f->len - l->off)) & 0xffff;
 	put16(p + at, s ?: 0xffff);
 }
 
@@ -379,7 +379,7 @@ static void finish(struct frame *f, bool partial)
 		case V4:
 			put16(p + 2, f->len - l->off);
 			put16(p + 10, 0);
-			put16(p + 10, ~fold(sum(0, p, (p[0] & 15) * 4)));
+			put16(p + 10, ~csum_fold(csum_partial(0, p, (p[0] & 15) * 4)));
 			break;
 		case V6:
 			put16(p + 4, f->len - l->off - 40);
@@ -394,7 +394,7 @@ static void finish(struct frame *f, bool partial)
 	}
 }
 
-/* The header that goes with the innermost transport header. */
+/* The virtio header for the innermost transport header */
 static void set_vnet(struct frame *f, uint16_t size, bool partial)
 {
 	struct layer *l = &f->layer[f->layers - 1];
@@ -422,7 +422,7 @@ static void set_vnet(struct frame *f, uint16_t size, bool partial)
 		v->gso_type |= GSO_ECN;
 }
 
-/* How long, and how long a segment of it is; 0: not segmented. */
+/* The length of the payload, and of a segment; 0: no GSO packet */
 static int choose_sizes(struct frame *f, uint16_t *size)
 {
 	uint32_t what = below(f, 100), segments;
@@ -446,7 +446,7 @@ static int choose_sizes(struct frame *f, uint16_t *size)
 		(one_in(f, 2) ? below(f, *size) : 0);
 }
 
-/* A value that some comparison may get wrong. */
+/* A value at a limit of some comparison */
 static uint16_t boundary(struct frame *f)
 {
 	const uint16_t payload = f->len - f->payload;
@@ -498,7 +498,7 @@ static void mutate_vnet(struct frame *f)
 	}
 }
 
-/* A field of a header, by where it is in it. */
+/* Change a field of a header, by its offset */
 static void mutate_header(struct frame *f)
 {
 	static const uint8_t fields[][8] = {
@@ -587,27 +587,27 @@ static void mutate_some(struct frame *f)
 		mutate(f);
 }
 
-static uint8_t choose_way(struct frame *f)
+static uint8_t choose_target(struct frame *f)
 {
 	uint32_t total = 0, i;
 
-	for (i = 0; i < n_ways; i++)
-		total += ways[i].weight;
+	for (i = 0; i < n_targets; i++)
+		total += targets[i].weight;
 	total = below(f, total);
-	for (i = 0; total >= (uint32_t)ways[i].weight; i++)
-		total -= ways[i].weight;
+	for (i = 0; total >= (uint32_t)targets[i].weight; i++)
+		total -= targets[i].weight;
 	return i;
 }
 
-static void build(struct frame *f, const struct way *way, int index)
+static void build(struct frame *f, const struct target *target, int index)
 {
 	bool partial = !one_in(f, 5);
 	uint16_t size;
 	int payload;
 
 	f->next_type = -1;
-	if (has_eth(way))
-		push_eth(f, one_in(f, 16) ? 0xff : way->flood ? 3 : 1);
+	if (has_eth(target))
+		push_eth(f, one_in(f, 16) ? 0xff : target->flood ? 3 : 1);
 	if (one_in(f, 6))
 		push_tunnel(f, index);
 	push_ip(f, below(f, N_DESTS), false, index);
@@ -618,55 +618,55 @@ static void build(struct frame *f, const struct way *way, int index)
 	set_vnet(f, size, partial);
 }
 
-/* Where the writes are cut in pieces, which IFF_NAPI_FRAGS makes fragments. */
-static void choose_cuts(struct frame *f, struct input *in)
+/* Where the iovec splits the write; with IFF_NAPI_FRAGS, each part is a fragment */
+static void choose_splits(struct frame *f, struct input *in)
 {
-	in->cuts = one_in(f, 3) ? 1 + below(f, MAX_CUTS) : 0;
-	for (int i = 0; i < in->cuts; i++)
-		in->cut[i] = one_in(f, 2) ? below(f, in->len + 1) :
+	in->splits = one_in(f, 3) ? 1 + below(f, MAX_SPLITS) : 0;
+	for (int i = 0; i < in->splits; i++)
+		in->split_at[i] = one_in(f, 2) ? below(f, in->len + 1) :
 			     below(f, 128);
 }
 
 void generate(uint64_t seed, uint64_t n, struct input *in)
 {
 	struct frame f = { .rng = mix(mix(1, seed), n) };
-	const struct way *way;
+	const struct target *target;
 
 	memset(in, 0, offsetof(struct input, buf));
 	in->n = n;
-	in->way = choose_way(&f);
-	way = &ways[in->way];
-	f.at = in->buf + way->hdr_len;
-	build(&f, way, in->way);
-	if (way->kind >= PACKET_ETH && one_in(&f, 3))
-		in->protocol = f.layer[has_eth(way)].kind == V6 ? ETH_P_IPV6 :
+	in->target = choose_target(&f);
+	target = &targets[in->target];
+	f.at = in->buf + target->hdr_len;
+	build(&f, target, in->target);
+	if (target->kind >= PACKET_ETH && one_in(&f, 3))
+		in->protocol = f.layer[has_eth(target)].kind == V6 ? ETH_P_IPV6 :
 			       ETH_P_IP;
 	mutate_some(&f);
 	if (one_in(&f, 32))
 		in->protocol = rnd(&f);
-	memcpy(in->buf, &f.vnet, way->hdr_len);
-	in->len = way->hdr_len + f.len;
+	memcpy(in->buf, &f.vnet, target->hdr_len);
+	in->len = target->hdr_len + f.len;
 	if (one_in(&f, 256))
-		in->len = below(&f, way->hdr_len + 16);
-	choose_cuts(&f, in);
+		in->len = below(&f, target->hdr_len + 16);
+	choose_splits(&f, in);
 }
 
 void print_input(const struct input *in)
 {
-	const struct way *way = &ways[in->way];
+	const struct target *target = &targets[in->target];
 	uint32_t i, show = in->len < 160 ? in->len : 160;
 	struct vnet v = { 0 };
 
-	memcpy(&v, in->buf, way->hdr_len);
-	printf("input %llu: %s, %u bytes (header %d), protocol %04x, cuts",
-	       (unsigned long long)in->n, way->name, in->len, way->hdr_len,
+	memcpy(&v, in->buf, target->hdr_len);
+	printf("input %llu: %s, %u bytes (header %d), protocol %04x, split at",
+	       (unsigned long long)in->n, target->name, in->len, target->hdr_len,
 	       in->protocol);
-	for (i = 0; i < in->cuts; i++)
-		printf(" %u", in->cut[i]);
+	for (i = 0; i < in->splits; i++)
+		printf(" %u", in->split_at[i]);
 	printf("\n  flags %02x gso_type %02x hdr_len %u gso_size %u csum_start %u csum_offset %u\n ",
 	       v.flags, v.gso_type, v.hdr_len, v.gso_size, v.csum_start,
 	       v.csum_offset);
-	for (i = way->hdr_len; i < show; i++)
+	for (i = target->hdr_len; i < show; i++)
 		printf(" %02x", in->buf[i]);
 	printf("%s\n", show < in->len ? " ..." : "");
 }
@@ -682,7 +682,7 @@ bool load_input(int fd, struct input *in)
 {
 	size_t head = offsetof(struct input, buf);
 
-	return read(fd, in, head) == (ssize_t)head && in->way < n_ways &&
-		in->len <= MAX_INPUT && in->cuts <= MAX_CUTS &&
+	return read(fd, in, head) == (ssize_t)head && in->target < n_targets &&
+		in->len <= MAX_INPUT && in->splits <= MAX_SPLITS &&
 		read(fd, in->buf, in->len) == in->len;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Writes random frames with virtio headers into tun devices and packet
- * sockets of the guest that it runs in.
+/* Runs in the guest: writes random frames with virtio headers to tun devices
+ * and packet sockets.
  *
  *	fuzz-vnet run SETUP SEED FROM TO SECONDS [SHOW]
- *		the inputs FROM..TO-1 of SEED, for at most so many seconds
- *		(0: no limit), telling all of those from SHOW on
- *	fuzz-vnet replay SETUP FILE		the inputs in FILE, telling all
+ *		the inputs FROM to TO-1 of SEED, for at most that many seconds
+ *		(0: no limit); prints the inputs from SHOW on
+ *	fuzz-vnet replay SETUP FILE		runs and prints the inputs of FILE
  *	fuzz-vnet save SEED FROM TO >FILE	needs no guest
- *	fuzz-vnet show FILE
+ *	fuzz-vnet show FILE			prints them, needs no guest
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,8 +21,8 @@
 
 #include "fuzz.h"
 
-/* What goes to the host before each write: the number of the input, and what
- * the one before it led to.  It is there when the guest panics.
+/* Written to the host before each input: its number, and the result of the one
+ * before it. So the host has the number when the guest panics.
  */
 struct record {
 	uint64_t n;
@@ -40,7 +40,7 @@ void die(const char *what)
 	exit(2);
 }
 
-/* The virtio-serial port of that name, -1 if there is none. */
+/* Open the virtio-serial port of that name; -1 if there is none */
 int port_open(const char *name)
 {
 	char path[64], has[64];
@@ -73,7 +73,7 @@ static void report(int port, uint64_t n, const struct outcome *before)
 		die("record");
 }
 
-/* For the self test: the number of the input at which something goes wrong. */
+/* For the self-test: the number of the input at which it causes an error */
 uint64_t hook(const char *name)
 {
 	const char *value = getenv(name);
@@ -113,7 +113,7 @@ static void summary(double start)
 {
 	double took = seconds() - start;
 
-	printf("%llu inputs in %.1f s, %.0f a second; inputs %016llx, outcomes %016llx\n",
+	printf("%llu inputs in %.1f s, %.0f per second; inputs %016llx, outcomes %016llx\n",
 	       (unsigned long long)done, took, done / (took ?: 1),
 	       (unsigned long long)inputs_digest,
 	       (unsigned long long)outcomes_digest);
@@ -191,8 +191,8 @@ static int show(const char *path)
 	return 0;
 }
 
-/* Whatever the kernel has to do comes first. */
-static void step_back(void)
+/* The kernel's own tasks run before this program */
+static void lower_priority(void)
 {
 	struct sched_param param = { 0 };
 
@@ -215,7 +215,7 @@ int main(int argc, char **argv)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	net_setup(argv[2]);
-	step_back();
+	lower_priority();
 	if (!strcmp(argv[1], "replay"))
 		return replay(argv[3]);
 	return run(number[0], number[1], number[2], number[3], number[4]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The guest's network: the ways in, the ends that read, the counters.  On one
- * processor, with ksoftirqd above this program, all that a write leads to is
- * over when the program goes on.
+/* The network of the guest: the targets of the inputs, the outputs that are
+ * read, and the counters. On one processor, with ksoftirqd at a higher
+ * priority than this program, everything that a write causes has happened
+ * when the program continues.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -33,13 +34,13 @@
 #endif
 #define UDP_GRO			104
 #define ALL_OFFLOADS		0x67	/* checksum, TSO4, TSO6, USO4, USO6 */
-#define MAX_ENDS		48
+#define MAX_OUTPUTS		48
 #define MAX_ERRNO		134
 #define LAST_HEADER		-2
 #define COUNT_EVERY		64
 
-/* What is read: a tun device, or a socket. */
-struct end {
+/* An output that is read: a tun device, or a socket */
+struct output {
 	char name[16];
 	int fd;
 	int hdr_len;
@@ -48,25 +49,25 @@ struct end {
 	uint64_t frames;
 };
 
-/* The taps that lead out of the guest; setup.sh moves some elsewhere. */
+/* The taps that the guest sends to; setup.sh moves some to other namespaces */
 static const struct {
 	const char *name;
 	int hdr_len;
 	unsigned int offloads;
-} outs[] = {
+} out_taps[] = {
 	{ "e1", 0, 0 }, { "e2", 12, ALL_OFFLOADS }, { "e3", 10, 1 },
 	{ "e4", 10, 7 }, { "e5", 12, ALL_OFFLOADS }, { "u", 10, ALL_OFFLOADS },
 	{ "e16", 10, ALL_OFFLOADS }, { "e17", 0, 0 }, { "g8", 0, 0 },
 	{ "g14", 0, 0 },
 };
 
-static struct end ends[MAX_ENDS];
-static struct pollfd polls[MAX_ENDS];
-static unsigned int n_ends;
-static int way_fd[64];
-static int way_ifindex[64];
-static bool shown, altering;
-static unsigned int strays;
+static struct output outputs[MAX_OUTPUTS];
+static struct pollfd polls[MAX_OUTPUTS];
+static unsigned int n_outputs;
+static int target_fd[64];
+static int target_ifindex[64];
+static bool was_verbose, alter_next;
+static unsigned int n_strays;
 static int kmsg;
 static unsigned long results[64][MAX_ERRNO];
 
@@ -76,20 +77,20 @@ static void must(bool good, const char *what)
 		die(what);
 }
 
-static void add_end(const char *name, int fd, int hdr_len, bool eth, bool udp)
+static void add_output(const char *name, int fd, int hdr_len, bool eth, bool udp)
 {
-	struct end *end = &ends[n_ends];
+	struct output *output = &outputs[n_outputs];
 
-	must(n_ends < MAX_ENDS, "too many ends");
-	snprintf(end->name, sizeof(end->name), "%s", name);
-	end->fd = fd;
-	end->hdr_len = hdr_len;
-	end->eth = eth;
-	end->udp = udp;
-	polls[n_ends++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	must(n_outputs < MAX_OUTPUTS, "too many outputs");
+	snprintf(output->name, sizeof(output->name), "%s", name);
+	output->fd = fd;
+	output->hdr_len = hdr_len;
+	output->eth = eth;
+	output->udp = udp;
+	polls[n_outputs++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* Before the series knows USO, a tap cannot have it. */
+/* Without the series, a tap may have no USO */
 static void set_offloads(int fd, unsigned int offloads)
 {
 	if (ioctl(fd, TUNSETOFFLOAD, offloads))
@@ -118,62 +119,62 @@ static void open_taps(void)
 {
 	int fd;
 
-	for (unsigned int i = 0; i < sizeof(outs) / sizeof(outs[0]); i++) {
-		fd = open_tun("/dev/net/tun", outs[i].name, IFF_TAP,
-			      outs[i].hdr_len, outs[i].offloads);
-		add_end(outs[i].name, fd, outs[i].hdr_len, true, false);
+	for (unsigned int i = 0; i < sizeof(out_taps) / sizeof(out_taps[0]); i++) {
+		fd = open_tun("/dev/net/tun", out_taps[i].name, IFF_TAP,
+			      out_taps[i].hdr_len, out_taps[i].offloads);
+		add_output(out_taps[i].name, fd, out_taps[i].hdr_len, true, false);
 	}
-	for (unsigned int i = 0; i < n_ways; i++) {
-		const struct way *way = &ways[i];
+	for (unsigned int i = 0; i < n_targets; i++) {
+		const struct target *target = &targets[i];
 
-		if (way->kind != TUN && way->kind != TAP)
+		if (target->kind != TUN && target->kind != TAP)
 			continue;
-		way_fd[i] = open_tun("/dev/net/tun", way->dev, way->tun_flags |
-				     (way->kind == TAP ? IFF_TAP : IFF_TUN),
-				     way->hdr_len, ALL_OFFLOADS);
-		add_end(way->dev, way_fd[i], way->hdr_len, way->kind == TAP,
+		target_fd[i] = open_tun("/dev/net/tun", target->dev, target->tun_flags |
+				     (target->kind == TAP ? IFF_TAP : IFF_TUN),
+				     target->hdr_len, ALL_OFFLOADS);
+		add_output(target->dev, target_fd[i], target->hdr_len, target->kind == TAP,
 			false);
 	}
 }
 
-static int open_macvtap(const struct way *way)
+static int open_macvtap(const struct target *target)
 {
 	char path[32];
 	int fd;
 
-	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(way->dev));
-	fd = open_tun(path, way->dev, IFF_TAP, way->hdr_len, ALL_OFFLOADS);
-	add_end(way->dev, fd, way->hdr_len, true, false);
+	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(target->dev));
+	fd = open_tun(path, target->dev, IFF_TAP, target->hdr_len, ALL_OFFLOADS);
+	add_output(target->dev, fd, target->hdr_len, true, false);
 	return fd;
 }
 
-static int open_packet(const struct way *way)
+static int open_packet(const struct target *target)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET };
 	int fd = socket(AF_PACKET, SOCK_RAW, 0), one = 1, size = 8 << 20;
 
 	must(fd >= 0, "packet socket");
-	addr.sll_ifindex = if_nametoindex(way->dev);
-	must(addr.sll_ifindex, way->dev);
-	if (way->hdr_len == 10)
+	addr.sll_ifindex = if_nametoindex(target->dev);
+	must(addr.sll_ifindex, target->dev);
+	if (target->hdr_len == 10)
 		must(!setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, 4),
 		     "PACKET_VNET_HDR");
 	else
 		must(!setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR_SZ,
-				 &way->hdr_len, 4), "PACKET_VNET_HDR_SZ");
+				 &target->hdr_len, 4), "PACKET_VNET_HDR_SZ");
 	must(!setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, 4), "sndbuf");
 	must(!bind(fd, (void *)&addr, sizeof(addr)), "bind a packet socket");
 	return fd;
 }
 
-static void open_ways(void)
+static void open_targets(void)
 {
-	for (unsigned int i = 0; i < n_ways; i++) {
-		if (ways[i].kind == MACVTAP)
-			way_fd[i] = open_macvtap(&ways[i]);
-		else if (ways[i].kind > MACVTAP)
-			way_fd[i] = open_packet(&ways[i]);
-		way_ifindex[i] = if_nametoindex(ways[i].dev);
+	for (unsigned int i = 0; i < n_targets; i++) {
+		if (targets[i].kind == MACVTAP)
+			target_fd[i] = open_macvtap(&targets[i]);
+		else if (targets[i].kind > MACVTAP)
+			target_fd[i] = open_packet(&targets[i]);
+		target_ifindex[i] = if_nametoindex(targets[i].dev);
 	}
 }
 
@@ -191,7 +192,7 @@ static void open_udp(const char *ns, bool gro)
 		printf("no UDP_GRO: %s\n", strerror(errno));
 	must(!bind(fd, (void *)&addr, sizeof(addr)), "bind a UDP socket");
 	snprintf(name, sizeof(name), "udp%s-%s", gro ? "-gro" : "", ns);
-	add_end(name, fd, 0, false, true);
+	add_output(name, fd, 0, false, true);
 }
 
 static void enter(const char *ns)
@@ -205,7 +206,7 @@ static void enter(const char *ns)
 	close(fd);
 }
 
-/* ksoftirqd must not be put off by this program. */
+/* ksoftirqd must run before this program */
 static void raise_ksoftirqd(void)
 {
 	must(!system("for p in /proc/[0-9]*; do read -r n <$p/comm; "
@@ -229,13 +230,15 @@ void net_setup(const char *script)
 		}
 	}
 	enter("N");
-	open_ways();
+	open_targets();
 	raise_ksoftirqd();
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	must(kmsg >= 0 && lseek(kmsg, 0, SEEK_END) >= 0, "/dev/kmsg");
 }
 
-/* Lines on the console that no input may lead to, WARN and worse panic. */
+/* Lines on the console with level error, which no input may cause. WARN() and
+ * worse panic.
+ */
 unsigned int net_splats(void)
 {
 	unsigned int count = 0;
@@ -257,40 +260,40 @@ static int pieces(const struct input *in, struct iovec *iov)
 	uint32_t at = 0;
 	int i, n = 0;
 
-	for (i = 0; i <= in->cuts; i++) {
-		uint32_t end = i < in->cuts ? in->cut[i] : in->len;
+	for (i = 0; i <= in->splits; i++) {
+		uint32_t stop = i < in->splits ? in->split_at[i] : in->len;
 
-		if (end > in->len)
-			end = in->len;
-		if (end <= at && n)
+		if (stop > in->len)
+			stop = in->len;
+		if (stop <= at && n)
 			continue;
 		iov[n].iov_base = (void *)(in->buf + at);
-		iov[n++].iov_len = end - at;
-		at = end;
+		iov[n++].iov_len = stop - at;
+		at = stop;
 	}
 	return n;
 }
 
-static long put_in(const struct input *in)
+static long write_input(const struct input *in)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6,
 		.sll_addr = { 2, 0, 0, 0, 0, 1 } };
-	const struct way *way = &ways[in->way];
-	struct iovec iov[MAX_CUTS + 1];
+	const struct target *target = &targets[in->target];
+	struct iovec iov[MAX_SPLITS + 1];
 	struct msghdr msg = { .msg_iov = iov };
 	long ret;
 
 	msg.msg_iovlen = pieces(in, iov);
-	if (way->kind < PACKET_ETH) {
-		ret = writev(way_fd[in->way], iov, msg.msg_iovlen);
+	if (target->kind < PACKET_ETH) {
+		ret = writev(target_fd[in->target], iov, msg.msg_iovlen);
 	} else {
 		if (in->protocol) {
-			to.sll_ifindex = way_ifindex[in->way];
+			to.sll_ifindex = target_ifindex[in->target];
 			to.sll_protocol = htons(in->protocol);
 			msg.msg_name = &to;
 			msg.msg_namelen = sizeof(to);
 		}
-		ret = sendmsg(way_fd[in->way], &msg, MSG_DONTWAIT);
+		ret = sendmsg(target_fd[in->target], &msg, MSG_DONTWAIT);
 	}
 	return ret < 0 ? -errno : ret;
 }
@@ -300,23 +303,23 @@ static uint16_t get16(const uint8_t *p)
 	return p[0] << 8 | p[1];
 }
 
-static void same_ids(int ether, uint8_t *p, int len, int *first);
+static void normalise_ids(int ether, uint8_t *p, int len, int *first);
 
-static void same_eth(uint8_t *p, int len, int *first)
+static void normalise_eth(uint8_t *p, int len, int *first)
 {
 	int at = ETH_HLEN, ether;
 
 	for (; at <= len; at += 4) {
 		ether = get16(p + at - 2);
 		if (ether != ETH_P_8021Q && ether != ETH_P_8021AD) {
-			same_ids(ether, p + at, len - at, first);
+			normalise_ids(ether, p + at, len - at, first);
 			return;
 		}
 	}
 }
 
-/* What follows an IP header: a tunnel, or an ICMP error that quotes. */
-static void same_inside(int type, uint8_t *p, int len, int *first)
+/* The payload of IP: a tunnel, or an ICMP error with the start of a packet */
+static void normalise_payload(int type, uint8_t *p, int len, int *first)
 {
 	if (len < 16)
 		return;
@@ -325,29 +328,29 @@ static void same_inside(int type, uint8_t *p, int len, int *first)
 		if (p[0] >= 128)
 			return;
 		p[2] = p[3] = 0;
-		same_ids(ETH_P_IPV6, p + 8, len - 8, first + 1);
+		normalise_ids(ETH_P_IPV6, p + 8, len - 8, first + 1);
 		return;
 	case IPPROTO_ICMP:
 		p[2] = p[3] = 0;
-		same_ids(ETH_P_IP, p + 8, len - 8, first + 1);
+		normalise_ids(ETH_P_IP, p + 8, len - 8, first + 1);
 		return;
 	case IPPROTO_GRE:
-		same_ids(get16(p + 2), p + 4, len - 4, first + 1);
+		normalise_ids(get16(p + 2), p + 4, len - 4, first + 1);
 		return;
 	case IPPROTO_UDP:
 		if (get16(p + 2) == VXLAN_PORT)
-			same_eth(p + 16, len - 16, first + 1);
+			normalise_eth(p + 16, len - 16, first + 1);
 		return;
 	case IPPROTO_IPIP:
-		same_ids(ETH_P_IP, p, len, first + 1);
+		normalise_ids(ETH_P_IP, p, len, first + 1);
 		return;
 	case IPPROTO_IPV6:
-		same_ids(ETH_P_IPV6, p, len, first + 1);
+		normalise_ids(ETH_P_IPV6, p, len, first + 1);
 		return;
 	}
 }
 
-static void same_v4(uint8_t *p, int len, int *first)
+static void normalise_v4(uint8_t *p, int len, int *first)
 {
 	int at = (p[0] & 15) * 4, id = get16(p + 4);
 
@@ -360,10 +363,10 @@ static void same_v4(uint8_t *p, int len, int *first)
 		p[10] = p[11] = 0;
 	}
 	if (at >= 20)
-		same_inside(p[9], p + at, len - at, first);
+		normalise_payload(p[9], p + at, len - at, first);
 }
 
-static void same_v6(uint8_t *p, int len, int *first)
+static void normalise_v6(uint8_t *p, int len, int *first)
 {
 	int at = 40, type = p[6];
 
@@ -377,45 +380,45 @@ static void same_v6(uint8_t *p, int len, int *first)
 	if (type == IPPROTO_FRAGMENT)
 		memset(p + at + 4, 0, 4);
 	else
-		same_inside(type, p + at, len - at, first);
+		normalise_payload(type, p + at, len - at, first);
 }
 
-/* The guest chooses the IDs of what it makes itself at random: keep what they
- * add to the first one at that depth, and no IDs of IPv6 fragments.
+/* The kernel chooses random IDs for its own packets. Replace them by the
+ * difference to the first one at that depth, and clear those of IPv6 fragments.
  */
-static void same_ids(int ether, uint8_t *p, int len, int *first)
+static void normalise_ids(int ether, uint8_t *p, int len, int *first)
 {
 	if (*first == LAST_HEADER)
 		return;
 	if (len >= 20 && ether == ETH_P_IP)
-		same_v4(p, len, first);
+		normalise_v4(p, len, first);
 	else if (len >= 40 && ether == ETH_P_IPV6)
-		same_v6(p, len, first);
+		normalise_v6(p, len, first);
 }
 
-static void print_frame(const struct end *end, const uint8_t *p, long len,
+static void print_frame(const struct output *output, const uint8_t *p, long len,
 			uint64_t hash, int gro)
 {
 	struct vnet v = { 0 };
 	long i, show = len < 100 ? len : 100;
 
-	printf("  %s: %ld bytes, %016llx", end->name, len - end->hdr_len,
+	printf("  %s: %ld bytes, %016llx", output->name, len - output->hdr_len,
 	       (unsigned long long)hash);
 	if (gro)
 		printf(", UDP_GRO %d", gro);
-	if (end->hdr_len) {
-		memcpy(&v, p, end->hdr_len);
+	if (output->hdr_len) {
+		memcpy(&v, p, output->hdr_len);
 		printf(", flags %02x gso_type %02x hdr_len %u gso_size %u csum_start %u csum_offset %u",
 		       v.flags, v.gso_type, v.hdr_len, v.gso_size,
 		       v.csum_start, v.csum_offset);
 	}
 	printf("\n   ");
-	for (i = end->hdr_len; i < show; i++)
+	for (i = output->hdr_len; i < show; i++)
 		printf(" %02x", p[i]);
 	printf("%s\n", show < len ? " ..." : "");
 }
 
-static long take(const struct end *end, uint8_t *buf, size_t size, int *gro)
+static long read_frame(const struct output *output, uint8_t *buf, size_t size, int *gro)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	char control[CMSG_SPACE(sizeof(int))];
@@ -425,16 +428,16 @@ static long take(const struct end *end, uint8_t *buf, size_t size, int *gro)
 	long len;
 
 	*gro = 0;
-	if (!end->udp)
-		return read(end->fd, buf, size);
-	len = recvmsg(end->fd, &msg, 0);
+	if (!output->udp)
+		return read(output->fd, buf, size);
+	len = recvmsg(output->fd, &msg, 0);
 	cmsg = len < 0 ? NULL : CMSG_FIRSTHDR(&msg);
 	if (cmsg && cmsg->cmsg_level == SOL_UDP && cmsg->cmsg_type == UDP_GRO)
 		memcpy(gro, CMSG_DATA(cmsg), sizeof(int));
 	return len;
 }
 
-static void read_end(struct end *end, struct outcome *out, bool verbose)
+static void read_output(struct output *output, struct outcome *out, bool verbose)
 {
 	static uint8_t buf[2 * MAX_INPUT];
 	int first[] = { -1, -1, -1, -1, LAST_HEADER };
@@ -442,75 +445,77 @@ static void read_end(struct end *end, struct outcome *out, bool verbose)
 	uint64_t hash;
 	long len;
 
-	while ((len = take(end, buf, sizeof(buf), &gro)) >= 0) {
-		if (len && altering) {
+	while ((len = read_frame(output, buf, sizeof(buf), &gro)) >= 0) {
+		if (len && alter_next) {
 			buf[len - 1] ^= 1;
-			altering = false;
+			alter_next = false;
 		}
-		at = end->hdr_len;
-		if (end->eth)
-			same_eth(buf + at, len - at, first);
-		else if (!end->udp && len > at)
-			same_ids(buf[at] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP,
+		at = output->hdr_len;
+		if (output->eth)
+			normalise_eth(buf + at, len - at, first);
+		else if (!output->udp && len > at)
+			normalise_ids(buf[at] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP,
 				 buf + at, len - at, first);
 		hash = digest(gro, buf, len);
-		out->digest = mix(mix(out->digest, end - ends), hash);
+		out->digest = mix(mix(out->digest, output - outputs), hash);
 		out->frames++;
-		end->frames++;
+		output->frames++;
 		if (verbose)
-			print_frame(end, buf, len, hash, gro);
+			print_frame(output, buf, len, hash, gro);
 	}
 	if (errno == EAGAIN)
 		return;
 	out->digest = mix(out->digest, errno);
 	if (verbose)
-		printf("  %s: %s\n", end->name, strerror(errno));
+		printf("  %s: %s\n", output->name, strerror(errno));
 }
 
-static void read_ends(struct outcome *out, bool verbose)
+static void read_outputs(struct outcome *out, bool verbose)
 {
-	if (poll(polls, n_ends, 0) <= 0)
+	if (poll(polls, n_outputs, 0) <= 0)
 		return;
-	for (unsigned int i = 0; i < n_ends; i++) {
+	for (unsigned int i = 0; i < n_outputs; i++) {
 		if (polls[i].revents & (POLLIN | POLLERR))
-			read_end(&ends[i], out, verbose);
+			read_output(&outputs[i], out, verbose);
 	}
 }
 
-/* What a timer of the guest sent since the last input does not belong to one. */
+/* Frames that a timer of the guest has sent belong to no input */
 static void read_strays(void)
 {
 	struct outcome out = { 0 };
 
-	read_ends(&out, strays < 3);
-	strays += out.frames;
+	read_outputs(&out, n_strays < 3);
+	n_strays += out.frames;
 }
 
-/* To read all counters takes ten times as long as the rest. */
+/* All counters are read only now and then: that takes ten times as long as the
+ * rest.
+ */
 void net_run(const struct input *in, struct outcome *out, bool verbose)
 {
 	long ret;
 
-	if (verbose && !shown)
+	if (verbose && !was_verbose)
 		counters_delta(out, false);
-	shown = verbose;
+	was_verbose = verbose;
 	read_strays();
 	if (verbose)
 		print_input(in);
-	ret = put_in(in);
+	ret = write_input(in);
 	*out = (struct outcome){ .digest = mix(in->n, ret), .ret = ret };
 	if (verbose)
 		printf("  = %ld %s\n", ret, ret < 0 ? strerror(-ret) : "");
-	results[in->way][ret < 0 && ret > -MAX_ERRNO ? -ret : 0]++;
-	altering = in->n == hook("FUZZ_ALTER");
-	read_ends(out, verbose);
-	altering = false;
-	out->digest = mix(out->digest, counters_of(way_ifindex[in->way]));
+	results[in->target][ret < 0 && ret > -MAX_ERRNO ? -ret : 0]++;
+	alter_next = in->n == hook("FUZZ_ALTER");
+	read_outputs(out, verbose);
+	alter_next = false;
+	out->digest = mix(out->digest, counters_of(target_ifindex[in->target]));
 	if (verbose || in->n % COUNT_EVERY == COUNT_EVERY - 1)
 		counters_delta(out, verbose);
 }
 
-/* The counters of the inputs since they were read last. */
+/* The counters since they were read last */
 void net_finish(struct outcome *out)
 {
 	counters_delta(out, false);
@@ -518,9 +523,9 @@ void net_finish(struct outcome *out)
 
 void net_report(void)
 {
-	printf("ways in, and what the write said:\n");
-	for (unsigned int i = 0; i < n_ways; i++) {
-		printf("  %-20s ok %lu", ways[i].name, results[i][0]);
+	printf("inputs by target, and the results of the writes:\n");
+	for (unsigned int i = 0; i < n_targets; i++) {
+		printf("  %-20s ok %lu", targets[i].name, results[i][0]);
 		for (int e = 1; e < MAX_ERRNO; e++) {
 			if (results[i][e])
 				printf(", %s %lu", strerrorname_np(e),
@@ -528,10 +533,10 @@ void net_report(void)
 		}
 		printf("\n");
 	}
-	printf("frames that came out:\n ");
-	for (unsigned int i = 0; i < n_ends; i++)
-		printf(" %s %llu", ends[i].name,
-		       (unsigned long long)ends[i].frames);
-	printf(" nobody asked for %u\n", strays);
+	printf("frames by output:\n ");
+	for (unsigned int i = 0; i < n_outputs; i++)
+		printf(" %s %llu", outputs[i].name,
+		       (unsigned long long)outputs[i].frames);
+	printf(" not caused by an input %u\n", n_strays);
 	counters_report();
 }
