@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Frames on a tap, with their virtio header: what the guest's device has put
- * out or is to get; and what a wire behind the machine would carry.
+/* Captures and checks frames with their virtio header: those that a guest's device
+ * sends to or receives from its tap, and those of a tun device of this machine.
  */
 #ifndef USO_CAPTURE_H
 #define USO_CAPTURE_H
@@ -108,7 +108,7 @@ static inline bool next_tun_frame(int fd, struct frame *f)
 }
 
 /* One's complement sum, folded */
-static inline int csum_add(int sum, const void *data, int len)
+static inline int csum_fold_add(int sum, const void *data, int len)
 {
 	const unsigned char *p = data;
 	unsigned long s = sum;
@@ -155,21 +155,21 @@ static inline bool check_ip(const struct frame *f, enum family fam)
 	return expect_long("IPv4 version and header length", 0x45, f->ip[0]) &
 	       expect_long("IPv4 length", f->len, be16(f->ip + 2)) &
 	       expect_long("IPv4 header checksum", 0xffff,
-			   csum_add(0, f->ip, sizeof(struct iphdr)));
+			   csum_fold_add(0, f->ip, sizeof(struct iphdr)));
 }
 
-/* Full, or what is left for a device to complete */
+/* A complete checksum, or a partial one with the right offsets */
 static inline bool check_udp_csum(const struct frame *f, enum family fam,
 				  const unsigned char *udp)
 {
 	int len = f->ip + f->len - udp, alen = fam == V4 ? 8 : 32, pseudo;
 
-	pseudo = csum_add(IPPROTO_UDP + len, udp - alen, alen);
+	pseudo = csum_fold_add(IPPROTO_UDP + len, udp - alen, alen);
 	if (!(f->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) {
 		if (!be16(udp + 6))
 			return fail("no UDP checksum");
 		return expect_long("UDP checksum", 0xffff,
-				   csum_add(pseudo, udp, len));
+				   csum_fold_add(pseudo, udp, len));
 	}
 
 	return expect_long("partial checksum", pseudo, be16(udp + 6)) &
@@ -178,32 +178,32 @@ static inline bool check_udp_csum(const struct frame *f, enum family fam,
 	       expect_long("csum_offset", 6, f->vnet.csum_offset);
 }
 
-/* A frame of several datagrams says so; all others say nothing */
+/* Only the virtio header of a GSO packet has a type and a size */
 static inline bool check_vnet(const struct frame *f, int len, int size)
 {
-	bool super = len > size;
+	bool gso = len > size;
 
-	return expect_long("gso_type", super ? VIRTIO_NET_HDR_GSO_UDP_L4 : 0,
+	return expect_long("gso_type", gso ? VIRTIO_NET_HDR_GSO_UDP_L4 : 0,
 			   f->vnet.gso_type) &
-	       expect_long("gso_size", super ? size : 0, f->vnet.gso_size) &
-	       (!super || expect_long("NEEDS_CSUM", 1, f->vnet.flags & 1));
+	       expect_long("gso_size", gso ? size : 0, f->vnet.gso_size) &
+	       (!gso || expect_long("NEEDS_CSUM", 1, f->vnet.flags & 1));
 }
 
-/* A frame of the traffic: whole if super, else one datagram */
+/* A frame of the traffic: all segments of a call if @gso, else one datagram */
 static inline bool check_frame(const struct frame *f, const struct traffic *t,
-			       const unsigned char *udp, bool super,
+			       const unsigned char *udp, bool gso,
 			       struct stream *st)
 {
 	int len = f->ip + f->len - udp - 8;
 
-	if (super && !expect_long("bytes in the frame", t->len, len))
+	if (gso && !expect_long("bytes in the frame", t->len, len))
 		return false;
 
 	return check_ip(f, t->fam) &
 	       expect_long("UDP length", len + 8, be16(udp + 4)) &
 	       check_udp_csum(f, t->fam, udp) &
 	       check_vnet(f, len, t->size) &
-	       stream_split(st, udp + 8, len, super ? t->size : len);
+	       stream_segments(st, udp + 8, len, gso ? t->size : len);
 }
 
 #endif /* USO_CAPTURE_H */

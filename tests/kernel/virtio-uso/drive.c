@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The machine's end: has guests send and receive, looks at their taps; KTAP.
+/* Runs on this machine: makes the guests send and receive, and checks the packets
+ * on their taps; KTAP.
  *
- *	drive DIRECTORY GUEST...	a socket there is the port of each
- *	drive probe			can this machine do what is needed?
+ *	drive DIRECTORY GUEST...	DIRECTORY has a socket for each guest
+ *	drive probe			has this machine what the test needs?
  */
 #include "guests.h"
 
 #define WIRE_PORT	7777
-#define MTU_SIZE	1452	/* fills a frame of IPv6 */
+#define MTU_SIZE	1452	/* for full frames with IPv6 */
 #define SEGMENTS_MAX	128
-#define FRAME_MAX	65535	/* what a device takes at once */
+#define FRAME_MAX	65535	/* the limit of a packet */
 
 static long host_csum_errors[FAMILIES];
 static int host_rx = -1;
@@ -17,9 +18,9 @@ static int host_rx = -1;
 /* Traffic */
 
 enum shape_is {
-	ALSO_FEW = 1,		/* in the smaller tables too */
+	ALSO_FEW = 1,		/* also for paths with FEW */
 	FRAME = 2,		/* len is that of the frame, not the payload */
-	SPLIT = 4,		/* more than one packet */
+	TWO_PACKETS = 4,		/* split at the socket */
 };
 
 static const struct shape {
@@ -33,13 +34,13 @@ static const struct shape {
 	{ "one segment", 1200, 1200, 1, ALSO_FEW },
 	{ "one byte more than a segment", 1201, 1200, 2, ALSO_FEW },
 	{ "exact multiple", 12000, 1200, 10, ALSO_FEW },
-	{ "shorter last", 12345, 1200, 11, ALSO_FEW },
-	{ "last one byte less", 11999, 1200, 10 },
+	{ "shorter last segment", 12345, 1200, 11, ALSO_FEW },
+	{ "last segment one byte less", 11999, 1200, 10 },
 	{ "full frames", 44 * MTU_SIZE, MTU_SIZE, 44, ALSO_FEW },
 	{ "the largest frame", FRAME_MAX, MTU_SIZE, 46, ALSO_FEW | FRAME },
-	{ "a byte over the largest frame", FRAME_MAX + 1, MTU_SIZE, 46,
-	  ALSO_FEW | FRAME | SPLIT },
-	{ "the most bytes", UDP4_PAYLOAD_MAX, MTU_SIZE, 46, SPLIT },
+	{ "one byte more than the largest frame", FRAME_MAX + 1, MTU_SIZE, 46,
+	  ALSO_FEW | FRAME | TWO_PACKETS },
+	{ "the longest call", UDP4_PAYLOAD_MAX, MTU_SIZE, 46, TWO_PACKETS },
 	{ "64 segments", 64 * 1000, 1000, 64, ALSO_FEW },
 	{ "65 segments", 64 * 1000 + 1, 1000, 65 },
 	{ "127 segments", 127 * 500, 500, 127 },
@@ -48,14 +49,14 @@ static const struct shape {
 };
 
 enum how {
-	SEGMENTS = 1,		/* the guest's feature is on */
-	GRO = 2,		/* the receiver asks for UDP_GRO */
-	SUPER_FROM = 4,		/* a super-packet on the sender's tap */
-	SUPER_TO = 8,		/* on that of the receiver */
-	FEW = 16,		/* not with all shapes */
+	USO = 1,		/* tx-udp-segmentation is on in the guest */
+	GRO = 2,		/* the receiver has UDP_GRO */
+	GSO_FROM = 4,		/* a GSO packet on the sender's tap */
+	GSO_TO = 8,		/* on the receiver's tap */
+	FEW = 16,		/* not all shapes */
 };
 
-struct way {
+struct traffic_path {
 	const char *name;
 	int from;
 	int to;
@@ -63,37 +64,37 @@ struct way {
 	int how;
 };
 
-static const struct way ways[] = {
-	{ "guest to machine, feature off", ON, HOST, ROUTED, 0 },
-	{ "guest to machine", ON, HOST, ROUTED, SEGMENTS | SUPER_FROM },
-	{ "guest to machine, UDP_GRO", ON, HOST, ROUTED,
-	  SEGMENTS | SUPER_FROM | GRO | FEW },
-	{ "guest to a wire behind the machine", ON, WIRE, ROUTED,
-	  SEGMENTS | SUPER_FROM },
-	{ "machine to guest", HOST, ON, ROUTED, SUPER_TO },
-	{ "machine to guest, UDP_GRO", HOST, ON, ROUTED, SUPER_TO | GRO },
-	{ "guest without to machine", OFF, HOST, ROUTED, 0 },
-	{ "guest without to a wire", OFF, WIRE, ROUTED, FEW },
-	{ "machine to guest without", HOST, OFF, ROUTED, 0 },
-	{ "machine to guest without, UDP_GRO", HOST, OFF, ROUTED, GRO },
+static const struct traffic_path traffic_paths[] = {
+	{ "guest to machine, feature off", ON, MACHINE, ROUTED, 0 },
+	{ "guest to machine", ON, MACHINE, ROUTED, USO | GSO_FROM },
+	{ "guest to machine, UDP_GRO", ON, MACHINE, ROUTED,
+	  USO | GSO_FROM | GRO | FEW },
+	{ "guest to a tun device of the machine", ON, WIRE, ROUTED,
+	  USO | GSO_FROM },
+	{ "machine to guest", MACHINE, ON, ROUTED, GSO_TO },
+	{ "machine to guest, UDP_GRO", MACHINE, ON, ROUTED, GSO_TO | GRO },
+	{ "guest without USO to machine", OFF, MACHINE, ROUTED, 0 },
+	{ "guest without USO to a tun device", OFF, WIRE, ROUTED, FEW },
+	{ "machine to guest without USO", MACHINE, OFF, ROUTED, 0 },
+	{ "machine to guest without USO, UDP_GRO", MACHINE, OFF, ROUTED, GRO },
 	{ "routed to a guest", ON, MULTI, ROUTED,
-	  SEGMENTS | SUPER_FROM | SUPER_TO | FEW },
-	{ "back to back", ON, MULTI, BRIDGED,
-	  SEGMENTS | SUPER_FROM | SUPER_TO },
-	{ "back to back, UDP_GRO", MULTI, ON, BRIDGED,
-	  SEGMENTS | SUPER_FROM | SUPER_TO | GRO },
-	{ "back to back, feature off", ON, MULTI, BRIDGED, FEW },
-	{ "back to back, to one without", ON, OFF, BRIDGED,
-	  SEGMENTS | SUPER_FROM | FEW },
-	{ "back to back, to one without, UDP_GRO", ON, OFF, BRIDGED,
-	  SEGMENTS | SUPER_FROM | GRO | FEW },
-	{ "back to back, from one without", OFF, ON, BRIDGED, FEW },
-	{ "two queues, machine to guest", HOST, MULTI, ROUTED, SUPER_TO | FEW },
-	{ "vhost, guest to machine", VHOST, HOST, ROUTED,
-	  SEGMENTS | SUPER_FROM },
-	{ "vhost, machine to guest", HOST, VHOST, ROUTED, SUPER_TO },
-	{ "vhost, machine to guest, UDP_GRO", HOST, VHOST, ROUTED,
-	  SUPER_TO | GRO },
+	  USO | GSO_FROM | GSO_TO | FEW },
+	{ "guest to guest", ON, MULTI, BRIDGED,
+	  USO | GSO_FROM | GSO_TO },
+	{ "guest to guest, UDP_GRO", MULTI, ON, BRIDGED,
+	  USO | GSO_FROM | GSO_TO | GRO },
+	{ "guest to guest, feature off", ON, MULTI, BRIDGED, FEW },
+	{ "guest to guest without USO", ON, OFF, BRIDGED,
+	  USO | GSO_FROM | FEW },
+	{ "guest to guest without USO, UDP_GRO", ON, OFF, BRIDGED,
+	  USO | GSO_FROM | GRO | FEW },
+	{ "guest without USO to guest", OFF, ON, BRIDGED, FEW },
+	{ "two queues, machine to guest", MACHINE, MULTI, ROUTED, GSO_TO | FEW },
+	{ "vhost, guest to machine", VHOST, MACHINE, ROUTED,
+	  USO | GSO_FROM },
+	{ "vhost, machine to guest", MACHINE, VHOST, ROUTED, GSO_TO },
+	{ "vhost, machine to guest, UDP_GRO", MACHINE, VHOST, ROUTED,
+	  GSO_TO | GRO },
 };
 
 static bool is_guest(int who)
@@ -115,18 +116,18 @@ static int frame_header(enum family fam)
 				       sizeof(struct ip6_hdr)) + 8;
 }
 
-/* More than a device takes at once is cut at the sender's socket, in two for all shapes */
-static bool in_parts(const struct traffic *t)
+/* A send over the limit of a packet is split at the socket, into two packets for all shapes */
+static bool is_split_at_socket(const struct traffic *t)
 {
 	return t->len + frame_header(t->fam) > FRAME_MAX || nr_segments(t) > SEGMENTS_MAX;
 }
 
-static bool goes_whole(const struct traffic *t, bool super)
+static bool is_one_packet(const struct traffic *t, bool gso)
 {
-	return super && t->len > t->size && !in_parts(t);
+	return gso && t->len > t->size && !is_split_at_socket(t);
 }
 
-static bool check_parts(int g, bool outgoing, const struct traffic *t)
+static bool check_split(int g, bool outgoing, const struct traffic *t)
 {
 	int frames = 0, bytes = 0;
 	static struct frame f;
@@ -144,10 +145,10 @@ static bool check_parts(int g, bool outgoing, const struct traffic *t)
 	       expect_long("bytes in them", t->calls * t->len, bytes);
 }
 
-/* All frames that a tap has seen of the traffic */
-static bool check_tap(int g, bool outgoing, const struct traffic *t, bool super)
+/* Check all frames of the traffic on a tap */
+static bool check_tap(int g, bool outgoing, const struct traffic *t, bool gso)
 {
-	int want = goes_whole(t, super) ? t->calls :
+	int want = is_one_packet(t, gso) ? t->calls :
 					   t->calls * nr_segments(t);
 	static struct frame f;
 	unsigned char *udp;
@@ -160,7 +161,7 @@ static bool check_tap(int g, bool outgoing, const struct traffic *t, bool super)
 		if (!udp || is_fence(udp + 8, f.ip + f.len - udp - 8))
 			continue;
 		if (++frames > want ||
-		    !check_frame(&f, t, udp, goes_whole(t, super), &st))
+		    !check_frame(&f, t, udp, is_one_packet(t, gso), &st))
 			break;
 	}
 
@@ -168,7 +169,7 @@ static bool check_tap(int g, bool outgoing, const struct traffic *t, bool super)
 	       stream_end(&st);
 }
 
-/* All datagrams up to the fence, with complete checksums */
+/* Check all datagrams up to the fence, which have complete checksums */
 static bool check_wire(const struct traffic *t)
 {
 	static struct frame f;
@@ -191,135 +192,135 @@ static bool check_wire(const struct traffic *t)
 	return !case_failed && stream_end(&st);
 }
 
-static int open_end(int who, const struct traffic *t)
+static int open_receiver_at(int who, const struct traffic *t)
 {
 	if (who == WIRE)
 		return WIRE_PORT;
-	if (who == HOST) {
+	if (who == MACHINE) {
 		close(host_rx);
 		return open_receiver(t, &host_rx);
 	}
 
-	return ask_traffic(who, OP_OPEN, t)->ret;
+	return guest_traffic(who, OP_OPEN, t)->ret;
 }
 
 static int send_from(int who, const struct traffic *t)
 {
-	return who == HOST ? send_calls(t) : ask_traffic(who, OP_SEND, t)->ret;
+	return who == MACHINE ? send_calls(t) : guest_traffic(who, OP_SEND, t)->ret;
 }
 
-static void fence_from(int who, const struct traffic *t)
+static void send_fence_from(int who, const struct traffic *t)
 {
-	if (who == HOST)
+	if (who == MACHINE)
 		send_one_fence(t);
 	else
-		ask_traffic(who, OP_FENCE, t);
+		guest_traffic(who, OP_FENCE, t);
 }
 
-static int read_end(int who, const struct traffic *t)
+static int read_from(int who, const struct traffic *t)
 {
-	return who == HOST ? read_calls(host_rx, t) :
-			     ask_traffic(who, OP_READ, t)->reads;
+	return who == MACHINE ? read_calls(host_rx, t) :
+			     guest_traffic(who, OP_READ, t)->reads;
 }
 
-static bool close_end(int who, const struct traffic *t)
+static bool close_receiver_at(int who, const struct traffic *t)
 {
-	long *before = who == HOST ? &host_csum_errors[t->fam] :
+	long *before = who == MACHINE ? &host_csum_errors[t->fam] :
 				     &guests[who].csum_errors[t->fam];
-	long before_that = *before;
+	long expected = *before;
 	struct reply *rep;
 	bool ok;
 
-	if (who == HOST) {
+	if (who == MACHINE) {
 		ok = read_fence(host_rx);
 		*before = csum_errors(t->fam);
 	} else {
-		rep = ask_traffic(who, OP_END, t);
+		rep = guest_traffic(who, OP_END, t);
 		ok = rep->ret;
 		*before = rep->csum_errors;
 	}
 
-	return ok & expect_long("checksum errors", before_that, *before);
+	return ok & expect_long("checksum errors", expected, *before);
 }
 
-/* A super-packet is one read with UDP_GRO; without, each datagram is one */
-static bool check_reads(const struct way *w, const struct traffic *t, int reads)
+/* With UDP_GRO, a GSO packet is one read; without it, each datagram is */
+static bool check_reads(const struct traffic_path *path, const struct traffic *t, int reads)
 {
-	int last_tap = w->to == HOST ? SUPER_FROM : SUPER_TO;
-	bool super = goes_whole(t, w->how & last_tap);
+	int last_tap = path->to == MACHINE ? GSO_FROM : GSO_TO;
+	bool gso = is_one_packet(t, path->how & last_tap);
 	int each = t->calls * nr_segments(t);
 
 	if (reads < 0)
 		return false;
-	if (w->how & GRO && !super)
+	if (path->how & GRO && !gso)
 		return reads <= each || fail("%d reads of %d", reads, each);
 
-	return expect_long("reads", w->how & GRO ? t->calls : each, reads);
+	return expect_long("reads", path->how & GRO ? t->calls : each, reads);
 }
 
-static bool receive_end(const struct way *w, const struct traffic *t)
+static bool check_receiver(const struct traffic_path *path, const struct traffic *t)
 {
 	int reads;
 
-	if (w->to == WIRE) {
-		fence_from(w->from, t);
+	if (path->to == WIRE) {
+		send_fence_from(path->from, t);
 		return check_wire(t);
 	}
 
-	reads = read_end(w->to, t);
-	fence_from(w->from, t);
+	reads = read_from(path->to, t);
+	send_fence_from(path->from, t);
 
-	return close_end(w->to, t) & check_reads(w, t, reads);
+	return close_receiver_at(path->to, t) & check_reads(path, t, reads);
 }
 
-static void set_address(const struct way *w, struct traffic *t)
+static void set_address(const struct traffic_path *path, struct traffic *t)
 {
-	if (w->to != HOST)
-		address_of(w->to, t->fam, t->to);
+	if (path->to != MACHINE)
+		address_of(path->to, t->fam, t->to);
 	else
 		sprintf(t->to, t->fam == V4 ? "10.77.%d.1" : "fd77:0:0:%d::1",
-			w->from);
+			path->from);
 }
 
-static bool run_traffic(const struct way *w, struct traffic *t)
+static bool run_traffic(const struct traffic_path *path, struct traffic *t)
 {
 	int ret;
 
-	set_net(w->net);
-	set_address(w, t);
-	if (is_guest(w->from)) {
-		if (w->from != OFF && !set_segments(w->from, w->how & SEGMENTS))
+	set_net(path->net);
+	set_address(path, t);
+	if (is_guest(path->from)) {
+		if (path->from != OFF && !set_uso(path->from, path->how & USO))
 			return false;
-		drain(w->from);
+		drain(path->from);
 	}
-	if (is_guest(w->to))
-		drain(w->to);
+	if (is_guest(path->to))
+		drain(path->to);
 
-	t->gro = w->how & GRO;
-	t->port = open_end(w->to, t);
+	t->gro = path->how & GRO;
+	t->port = open_receiver_at(path->to, t);
 	if (t->port < 0)
 		return false;
-	ret = send_from(w->from, t);
-	if (!expect_ret("send", t->len, ret) || !receive_end(w, t))
+	ret = send_from(path->from, t);
+	if (!expect_ret("send", t->len, ret) || !check_receiver(path, t))
 		return false;
 
-	if (in_parts(t) && is_guest(w->from) && w->how & SUPER_FROM)
-		return check_parts(w->from, false, t) &&
-		       (!is_guest(w->to) || !(w->how & SUPER_TO) ||
-			check_parts(w->to, true, t));
+	if (is_split_at_socket(t) && is_guest(path->from) && path->how & GSO_FROM)
+		return check_split(path->from, false, t) &&
+		       (!is_guest(path->to) || !(path->how & GSO_TO) ||
+			check_split(path->to, true, t));
 
-	if (is_guest(w->from) &&
-	    !check_tap(w->from, false, t, w->how & SUPER_FROM))
+	if (is_guest(path->from) &&
+	    !check_tap(path->from, false, t, path->how & GSO_FROM))
 		return false;
 
-	return !is_guest(w->to) ||
-	       check_tap(w->to, true, t, w->how & SUPER_TO);
+	return !is_guest(path->to) ||
+	       check_tap(path->to, true, t, path->how & GSO_TO);
 }
 
-static void test_way(const struct test_case *tc)
+static void test_path(const struct test_case *tc)
 {
 	const struct shape *s = &shapes[tc->dev];
-	const struct way *w = tc->row;
+	const struct traffic_path *path = tc->row;
 	struct traffic t = {
 		.fam = tc->fam,
 		.len = s->is & FRAME ? s->len - frame_header(tc->fam) : s->len,
@@ -328,13 +329,13 @@ static void test_way(const struct test_case *tc)
 	};
 
 	if (expect_long("segments", s->segments, nr_segments(&t)) &
-	    expect_long("larger than a frame", !!(s->is & SPLIT),
+	    expect_long("larger than a frame", !!(s->is & TWO_PACKETS),
 			t.len + frame_header(t.fam) > FRAME_MAX))
-		run_traffic(w, &t);
+		run_traffic(path, &t);
 }
 
-/* A number of calls, with something set before */
-static bool burst(const struct way *w, enum family fam, int calls, int cpu)
+/* A number of calls of the same length */
+static bool burst(const struct traffic_path *path, enum family fam, int calls, int cpu)
 {
 	struct traffic t = {
 		.fam = fam,
@@ -344,60 +345,60 @@ static bool burst(const struct way *w, enum family fam, int calls, int cpu)
 		.cpu = cpu,
 	};
 
-	return run_traffic(w, &t);
+	return run_traffic(path, &t);
 }
 
 /* The feature */
 
-static void test_can_turn(const struct test_case *tc)
+static void test_feature(const struct test_case *tc)
 {
 	if (feature_is(ON, "tx-udp-segmentation", "off") &&
-	    set_segments(ON, true) &&
+	    set_uso(ON, true) &&
 	    feature_is(ON, "tx-udp-segmentation", "on") &&
-	    set_segments(ON, false))
+	    set_uso(ON, false))
 		feature_is(ON, "tx-udp-segmentation", "off");
 }
 
-static void test_cannot_turn(const struct test_case *tc)
+static void test_feature_fixed(const struct test_case *tc)
 {
 	feature_is(OFF, "tx-udp-segmentation", "off [fixed]");
 }
 
-/* A command, where it keeps or loses the super-packets, and back */
+/* A command that keeps or removes GSO packets, and the one that undoes it */
 static const struct toggle {
 	const char *name;
 	const char *set;
 	const char *undo;
-	bool from;		/* of those that the guest sends */
-	bool super;
+	bool from;		/* those that the guest sends */
+	bool gso;
 } toggles[] = {
-	{ "checksums off take segmentation along", "tx off", "tx on", true },
-	{ "scatter-gather off leaves it", "sg off", "sg on", true, true },
-	{ "software segmentation off leaves it", "gso off", "gso on",
+	{ "checksums off disable segmentation", "tx off", "tx on", true },
+	{ "scatter-gather off keeps segmentation", "sg off", "sg on", true, true },
+	{ "software segmentation off keeps it", "gso off", "gso on",
 	  true, true },
-	{ "guest takes no super-packets", "rx-gro-hw off", "rx-gro-hw on" },
-	{ "software aggregation off leaves super-packets", "gro off", "gro on",
+	{ "guest receives no GSO packets", "rx-gro-hw off", "rx-gro-hw on" },
+	{ "software aggregation off keeps GSO packets", "gro off", "gro on",
 	  false, true },
 };
 
 static void test_toggle(const struct test_case *tc)
 {
 	const struct toggle *toggle = tc->row;
-	struct way with, way;
+	struct traffic_path with, changed;
 
 	if (toggle->from)
-		with = (struct way) { NULL, ON, HOST, ROUTED,
-				      SEGMENTS | SUPER_FROM };
+		with = (struct traffic_path) { NULL, ON, MACHINE, ROUTED,
+				      USO | GSO_FROM };
 	else
-		with = (struct way) { NULL, HOST, ON, ROUTED, GRO | SUPER_TO };
-	way = with;
-	if (!toggle->super)
-		way.how &= ~(SUPER_FROM | SUPER_TO);
+		with = (struct traffic_path) { NULL, MACHINE, ON, ROUTED, GRO | GSO_TO };
+	changed = with;
+	if (!toggle->gso)
+		changed.how &= ~(GSO_FROM | GSO_TO);
 
-	if (!set_segments(ON, true) || !burst(&with, tc->fam, 3, 0))
+	if (!set_uso(ON, true) || !burst(&with, tc->fam, 3, 0))
 		return;
 	if (must_guest(ON, "ethtool -K eth0 %s", toggle->set))
-		burst(&way, tc->fam, 3, 0);
+		burst(&changed, tc->fam, 3, 0);
 	if (must_guest(ON, "ethtool -K eth0 %s tx-udp-segmentation on",
 		       toggle->undo) && !case_failed)
 		burst(&with, tc->fam, 3, 0);
@@ -407,8 +408,8 @@ static void test_toggle(const struct test_case *tc)
 #define TURN_OFTEN	"for i in $(seq 200); do " TURN "off; " TURN "on; done " \
 			"</dev/null >/dev/null 2>&1"
 
-/* While it is turned on and off again and again, each datagram arrives */
-static void test_toggle_while(const struct test_case *tc)
+/* While the feature is turned on and off repeatedly, each datagram arrives */
+static void test_toggle_during_sends(const struct test_case *tc)
 {
 	struct traffic t = {
 		.fam = tc->fam,
@@ -416,12 +417,12 @@ static void test_toggle_while(const struct test_case *tc)
 		.size = 1200,
 		.calls = CALLS_MAX,
 	};
-	static const struct way w = { NULL, ON, HOST };
+	static const struct traffic_path path = { NULL, ON, MACHINE };
 	int round, ret, reads;
 
 	set_net(ROUTED);
-	set_address(&w, &t);
-	t.port = open_end(HOST, &t);
+	set_address(&path, &t);
+	t.port = open_receiver_at(MACHINE, &t);
 	if (!must_guest(ON, "nice -n 19 sh -c '" TURN_OFTEN "' & echo $! >/run/toggle"))
 		return;
 
@@ -429,29 +430,29 @@ static void test_toggle_while(const struct test_case *tc)
 		ret = send_from(ON, &t);
 		if (!expect_ret("send", t.len, ret))
 			break;
-		reads = read_end(HOST, &t);
+		reads = read_from(MACHINE, &t);
 		if (reads >= 0)
 			expect_long("reads", t.calls * nr_segments(&t), reads);
 	}
 	must_guest(ON, "kill $(cat /run/toggle) || true");
 	guests[ON].segments = -1;
-	fence_from(ON, &t);
-	close_end(HOST, &t);
+	send_fence_from(ON, &t);
+	close_receiver_at(MACHINE, &t);
 }
 
-/* One packet a call in the device's own count, not one a datagram; neighbour
- * discovery may add a few
+/* The device counts one packet per call, or per datagram without the feature;
+ * neighbour discovery may add a few
  */
 static void test_counter(const struct test_case *tc)
 {
-	static const struct way on = { NULL, ON, HOST, ROUTED,
-				       SEGMENTS | SUPER_FROM };
-	static const struct way off = { NULL, ON, HOST };
+	static const struct traffic_path on = { NULL, ON, MACHINE, ROUTED,
+				       USO | GSO_FROM };
+	static const struct traffic_path off = { NULL, ON, MACHINE };
 	const char *cmd = "cat /sys/class/net/eth0/statistics/tx_packets";
 	bool segments = tc->dev;
 	long before, packets, want = CALLS_MAX;
 
-	if (!set_segments(ON, segments))
+	if (!set_uso(ON, segments))
 		return;
 	before = atol(guest_sh(ON, "%s", cmd)->text);
 	if (!burst(segments ? &on : &off, tc->fam, CALLS_MAX, 0))
@@ -473,10 +474,10 @@ static void test_too_many(const struct test_case *tc)
 		.calls = 1,
 	};
 
-	static const struct way w = { NULL, ON, WIRE, ROUTED,
-				      SEGMENTS | SUPER_FROM };
+	static const struct traffic_path path = { NULL, ON, WIRE, ROUTED,
+				      USO | GSO_FROM };
 
-	run_traffic(&w, &t);
+	run_traffic(&path, &t);
 }
 
 static long queue_kicks(int q)
@@ -485,15 +486,15 @@ static long queue_kicks(int q)
 			     q)->text);
 }
 
-/* Each CPU of the guest has a queue; not each packet needs a kick */
+/* Each CPU of the guest uses its own queue; not each packet needs a kick */
 static void test_queues(const struct test_case *tc)
 {
-	static const struct way w = { NULL, MULTI, HOST, ROUTED,
-				      SEGMENTS | SUPER_FROM };
+	static const struct traffic_path path = { NULL, MULTI, MACHINE, ROUTED,
+				      USO | GSO_FROM };
 	long kicks[2] = { queue_kicks(0), queue_kicks(1) };
 	int cpu = tc->dev;
 
-	if (!burst(&w, tc->fam, CALLS_MAX, cpu))
+	if (!burst(&path, tc->fam, CALLS_MAX, cpu))
 		return;
 	kicks[0] = queue_kicks(0) - kicks[0];
 	kicks[1] = queue_kicks(1) - kicks[1];
@@ -506,14 +507,14 @@ static int guest_xdp(bool on)
 {
 	struct request req = { .op = OP_XDP, .on = on };
 
-	return ask(ON, &req)->ret;
+	return guest_request(ON, &req)->ret;
 }
 
-/* A program sees frames: no super-packets as long as it is there */
+/* An XDP program needs single frames: no GSO packets while it is attached */
 static void test_xdp(const struct test_case *tc)
 {
-	static const struct way with = { NULL, HOST, ON, ROUTED, SUPER_TO };
-	static const struct way without = { NULL, HOST, ON };
+	static const struct traffic_path with = { NULL, MACHINE, ON, ROUTED, GSO_TO };
+	static const struct traffic_path without = { NULL, MACHINE, ON };
 
 	if (!burst(&with, tc->fam, 3, 0) ||
 	    !expect_ret("attach", 0, guest_xdp(true)))
@@ -523,30 +524,30 @@ static void test_xdp(const struct test_case *tc)
 		burst(&with, tc->fam, 3, 0);
 }
 
-static void test_absent(const struct test_case *tc)
+static void test_no_vhost(const struct test_case *tc)
 {
 	case_skipped = "this machine has no vhost-net";
 }
 
-static bool is_absent(int who)
+static bool is_missing(int who)
 {
 	return is_guest(who) && guests[who].port < 0;
 }
 
-static void add_way_cases(const struct way *w, enum family fam)
+static void add_path_cases(const struct traffic_path *path, enum family fam)
 {
 	unsigned int i;
 
-	if (is_absent(w->from) || is_absent(w->to)) {
-		add_case(test_absent, w, fam, 0, "%s, %s", family_name[fam],
-			 w->name);
+	if (is_missing(path->from) || is_missing(path->to)) {
+		add_case(test_no_vhost, path, fam, 0, "%s, %s", family_name[fam],
+			 path->name);
 		return;
 	}
 
 	for (i = 0; i < ARRAY_SIZE(shapes); i++)
-		if (!(w->how & FEW) || shapes[i].is & ALSO_FEW)
-			add_case(test_way, w, fam, i, "%s, %s, %s",
-				 family_name[fam], w->name, shapes[i].name);
+		if (!(path->how & FEW) || shapes[i].is & ALSO_FEW)
+			add_case(test_path, path, fam, i, "%s, %s, %s",
+				 family_name[fam], path->name, shapes[i].name);
 }
 
 static void add_toggle_cases(enum family fam)
@@ -571,8 +572,8 @@ static void add_other_cases(enum family fam)
 		add_case(test_queues, NULL, fam, i,
 			 "%s, two queues, send from CPU %d", name, i);
 	}
-	add_case(test_toggle_while, NULL, fam, 0,
-		 "%s, turned on and off again and again", name);
+	add_case(test_toggle_during_sends, NULL, fam, 0,
+		 "%s, turned on and off repeatedly", name);
 	add_case(test_too_many, NULL, fam, 0, "%s, 129 segments",
 		 name);
 	add_case(test_xdp, NULL, fam, 0,
@@ -625,13 +626,13 @@ int main(int argc, char **argv)
 		if (guests[g].port >= 0)
 			wait_for_guest(g);
 
-	add_case(test_can_turn, NULL, V4, 0,
+	add_case(test_feature, NULL, V4, 0,
 		 "tx-udp-segmentation is off and can be turned on");
-	add_case(test_cannot_turn, NULL, V4, 0,
+	add_case(test_feature_fixed, NULL, V4, 0,
 		 "tx-udp-segmentation is fixed without the offload");
 	for (fam = V4; fam <= V6; fam++) {
-		for (i = 0; i < ARRAY_SIZE(ways); i++)
-			add_way_cases(&ways[i], fam);
+		for (i = 0; i < ARRAY_SIZE(traffic_paths); i++)
+			add_path_cases(&traffic_paths[i], fam);
 		add_other_cases(fam);
 	}
 	run_cases(NULL);

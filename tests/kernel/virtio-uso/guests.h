@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The guests as the machine sees them: requests, their state, their networks */
+/* The guests: requests to their agents, their state and their networks */
 #ifndef USO_GUESTS_H
 #define USO_GUESTS_H
 
@@ -10,18 +10,18 @@
 #define WIRE4		"10.79.0.2"
 #define WIRE6		"fd79::2"
 
-enum { ON, MULTI, OFF, VHOST, GUESTS, HOST, WIRE };
+enum { ON, MULTI, OFF, VHOST, GUESTS, MACHINE, WIRE };
 enum net { ROUTED, BRIDGED };
 
 static const char * const names[] = {
 	"on", "multi", "off", "vhost", NULL, "machine", "wire",
 };
 
-/* A guest: the name of its tap too */
+/* A guest; its tap has the same name */
 static struct guest {
-	int port;		/* -1: there is none */
+	int port;		/* -1: no such guest */
 	int tap;
-	int segments;		/* its feature: -1 not known yet */
+	int segments;		/* tx-udp-segmentation; -1: unknown */
 	long csum_errors[FAMILIES];
 } guests[GUESTS];
 
@@ -30,7 +30,7 @@ static int wire;
 
 /* Requests */
 
-static struct reply *ask(int g, const struct request *req)
+static struct reply *guest_request(int g, const struct request *req)
 {
 	static struct reply rep;
 
@@ -41,10 +41,10 @@ static struct reply *ask(int g, const struct request *req)
 	return &rep;
 }
 
-static struct reply *ask_traffic(int g, enum op op, const struct traffic *t)
+static struct reply *guest_traffic(int g, enum op op, const struct traffic *t)
 {
 	struct request req = { .op = op, .t = *t };
-	struct reply *rep = ask(g, &req);
+	struct reply *rep = guest_request(g, &req);
 
 	if (rep->text[0]) {
 		fail("guest %s:", names[g]);
@@ -63,7 +63,7 @@ static __printf(2, 3) struct reply *guest_sh(int g, const char *fmt, ...)
 	vsnprintf(req.text, sizeof(req.text), fmt, args);
 	va_end(args);
 
-	return ask(g, &req);
+	return guest_request(g, &req);
 }
 
 static __printf(2, 3) bool must_guest(int g, const char *fmt, ...)
@@ -76,7 +76,7 @@ static __printf(2, 3) bool must_guest(int g, const char *fmt, ...)
 	vsnprintf(req.text, sizeof(req.text), fmt, args);
 	va_end(args);
 
-	rep = ask(g, &req);
+	rep = guest_request(g, &req);
 	if (rep->ret)
 		return fail("guest %s: %s: %s", names[g], req.text, rep->text);
 
@@ -95,7 +95,7 @@ static bool feature_is(int g, const char *name, const char *val)
 	return fail("expected %s: %s, got %s", name, val, rep->text);
 }
 
-static bool set_segments(int g, bool on)
+static bool set_uso(int g, bool on)
 {
 	if (guests[g].segments == on)
 		return true;
@@ -109,11 +109,11 @@ static bool set_segments(int g, bool on)
 	return true;
 }
 
-/* Networks: one with each guest, a wire behind the machine, or a bridge */
+/* Networks: one per guest, a tun device of the machine, or a bridge */
 
 static void address_of(int who, enum family fam, char *to)
 {
-	if (who == HOST)
+	if (who == MACHINE)
 		die("the machine has an address for each guest");
 	if (who == WIRE)
 		sprintf(to, "%s", fam == V4 ? WIRE4 : WIRE6);
@@ -177,12 +177,12 @@ static void open_guest(int g, const char *dir)
 	guests[g].segments = -1;
 }
 
-/* All are connected, and boot at once */
+/* The guests boot in parallel */
 static void wait_for_guest(int g)
 {
 	struct request req = { .op = OP_HELLO };
 
-	ask(g, &req);
+	guest_request(g, &req);
 	if (!setup_guest(g))
 		die("network of guest %s", names[g]);
 }

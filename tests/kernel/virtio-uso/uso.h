@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What both ends of the test of a device that segments share: the requests that
- * the machine makes of a guest, sending, receiving.
+/* Shared by the driver on this machine and the agents in the guests: requests,
+ * sending, receiving.
  */
 #ifndef USO_H
 #define USO_H
@@ -14,12 +14,12 @@
 #endif
 
 #define CALLS_MAX		100
-#define CALL_STRIDE		97	/* of the payload, from call to call */
+#define CALL_STRIDE		97	/* offset in the payload from call to call */
 
 enum op { OP_HELLO, OP_SHELL, OP_SEND, OP_FENCE, OP_OPEN, OP_READ, OP_END,
 	  OP_XDP };
 
-/* A number of equal calls, and to where */
+/* A number of equal calls, and their destination */
 struct traffic {
 	enum family fam;
 	char to[INET6_ADDRSTRLEN];
@@ -28,7 +28,7 @@ struct traffic {
 	int size;		/* of a segment */
 	int calls;
 	int cpu;
-	bool gro;		/* the receiver asks for UDP_GRO */
+	bool gro;		/* the receiver has UDP_GRO */
 };
 
 struct request {
@@ -45,7 +45,7 @@ struct reply {
 	char text[2048];
 };
 
-/* False when the other end has gone */
+/* Returns false when the other end has exited */
 static inline bool transfer(int fd, void *data, size_t len, bool out)
 {
 	ssize_t n;
@@ -69,7 +69,7 @@ static inline struct addr traffic_to(const struct traffic *t)
 	return addr_of(t->fam, t->to, t->to, t->port);
 }
 
-/* Bytes of a call, or the negative errno of the first call that fails */
+/* Returns the bytes of a call, or the negative errno of the first call that fails */
 static inline int send_calls(const struct traffic *t)
 {
 	int fd = udp_socket(socket_domain(t->fam), IPPROTO_UDP, 0);
@@ -122,7 +122,7 @@ static inline int open_receiver(const struct traffic *t, int *fd)
 	return addr_port(&local);
 }
 
-/* Length, and in *size what each datagram of it has */
+/* Returns the length, and in *size that of each datagram */
 static inline int receive(int fd, unsigned char *buf, int len, int *size)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
@@ -153,7 +153,7 @@ static inline bool is_fence(const unsigned char *data, int len)
 	return len == sizeof(fence_text) && !memcmp(data, fence_text, len);
 }
 
-/* The stream of datagrams that the calls should make */
+/* The stream of datagrams that the calls must send */
 static inline void stream_start(struct stream *st, const struct traffic *t)
 {
 	static struct expect exp[CALLS_MAX];
@@ -169,8 +169,8 @@ static inline void stream_start(struct stream *st, const struct traffic *t)
 	*st = (struct stream) { .exp = exp, .nr_exp = t->calls };
 }
 
-/* What is several datagrams in one */
-static inline bool stream_split(struct stream *st, const unsigned char *data,
+/* The datagrams of a GSO packet */
+static inline bool stream_segments(struct stream *st, const unsigned char *data,
 				int len, int size)
 {
 	int n;
@@ -189,7 +189,7 @@ static inline bool stream_split(struct stream *st, const unsigned char *data,
 	return true;
 }
 
-/* All that the calls have sent; the number of reads, -1 if it is not right */
+/* Reads all datagrams of the calls. Returns the number of reads, -1 if one is wrong. */
 static inline int read_calls(int fd, const struct traffic *t)
 {
 	long left = (long)t->len * t->calls;
@@ -212,7 +212,7 @@ static inline int read_calls(int fd, const struct traffic *t)
 			errno = -len;
 			die("recvmsg");
 		}
-		if (!stream_split(&st, buf, len, size))
+		if (!stream_segments(&st, buf, len, size))
 			return -1;
 		left -= len;
 		reads++;
@@ -221,7 +221,7 @@ static inline int read_calls(int fd, const struct traffic *t)
 	return stream_end(&st) ? reads : -1;
 }
 
-/* Nothing but the fence is left */
+/* The fence must be the next datagram */
 static inline bool read_fence(int fd)
 {
 	static unsigned char buf[1 << 17];
@@ -236,7 +236,7 @@ static inline bool read_fence(int fd)
 	return true;
 }
 
-/* The values stand in the line below the names */
+/* A line has the names, the next one the values */
 static inline long snmp_value(FILE *file, const char *proto, const char *name)
 {
 	char names[1024], values[1024], *n, *v, *np, *vp;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The guest's end: does what the machine asks for over a port of its own */
+/* Runs in the guest: handles the requests that the driver sends over a virtio-serial port */
 #include <linux/bpf.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -40,8 +40,8 @@ static int open_port(const char *name)
 	return fd;
 }
 
-/* Before it has come, nothing can be read, as after it has gone */
-static void wait_for_machine(int fd)
+/* While the driver is not connected, a read would return 0, as after it has exited */
+static void wait_for_driver(int fd)
 {
 	struct pollfd pfd = { .fd = fd };
 	int i;
@@ -51,7 +51,7 @@ static void wait_for_machine(int fd)
 			return;
 		usleep(1000);
 	}
-	die("the machine does not come");
+	die("the driver does not connect");
 }
 
 static int shell(const char *cmd, char *out, size_t size)
@@ -90,7 +90,7 @@ static int load_xdp_pass(void)
 	return fd;
 }
 
-/* The link, and so the program, lasts as long as its descriptor */
+/* The link, and so the program, exists until its descriptor is closed */
 static int set_xdp(bool on)
 {
 	static int link = -1;
@@ -147,7 +147,7 @@ static void handle(const struct request *req, struct reply *rep)
 	}
 }
 
-/* What fail() says goes into the reply */
+/* The output of fail() is sent in the reply */
 int main(void)
 {
 	int port = open_port("control");
@@ -158,7 +158,7 @@ int main(void)
 	char *text;
 
 	payload_init();
-	wait_for_machine(port);
+	wait_for_driver(port);
 	while (transfer(port, &req, sizeof(req), false)) {
 		memset(&rep, 0, sizeof(rep));
 		stdout = open_memstream(&text, &size);
