@@ -132,7 +132,7 @@ start_qemu() {
 	[[ $shell ]] || tail -c +1 -s 0.1 -f --pid="$qemu" "$tmp/output" &
 }
 
-# finish: exits with the status of the command, or with an error that QEMU's status and the console tell
+# finish: exits with the status of the command, or with an error of QEMU, the boot or the console
 finish() {
 	local bad last
 	bad=$(tr -d '\r' <"$console" | grep -E -m 1 -f <(printf '%s\n' "$patterns") || true)

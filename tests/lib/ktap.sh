@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-# KTAP for the shell tests of this repository: source it, call `t` once per test, end with `ktap_end`.
+# KTAP for shell tests: source this, call `t` once per test, and `ktap_end` at the end.
 # shellcheck shell=bash
 
 ktap_n=0 ktap_failed=0
 ktap_log=$(mktemp)
 echo 'KTAP version 1'
 
-# t NAME CMD...: one test; it passes when CMD does. CMD runs with `set -e` in a shell of its own.
+# t NAME CMD...: a test, which passes if the status of CMD is 0. CMD runs in a subshell with `set -e'.
 t() {
 	local name=$1 rc=0
 	shift
@@ -24,7 +24,7 @@ t() {
 	fi
 }
 
-# fails PATTERN CMD...: CMD ends with a non-zero status and a last line that matches.
+# fails PATTERN CMD...: the status of CMD is not 0, and the last line of its output matches.
 fails() {
 	local pattern=$1 out rc=0
 	shift
@@ -34,8 +34,8 @@ fails() {
 	tail -n 1 <<<"$out" | grep -q -E -- "$pattern" || { echo "expected a last line like: $pattern"; return 1; }
 }
 
-# says PATTERN CMD...: CMD succeeds and its output matches.
-says() {
+# prints PATTERN CMD...: the status of CMD is 0, and a line of its output matches.
+prints() {
 	local pattern=$1 out
 	shift
 	out=$("$@" 2>&1) || { echo "$out"; return 1; }

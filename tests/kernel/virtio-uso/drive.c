@@ -3,7 +3,7 @@
  * on their taps; KTAP.
  *
  *	drive DIRECTORY GUEST...	DIRECTORY has a socket for each guest
- *	drive probe			has this machine what the test needs?
+ *	drive probe			does this machine support the test?
  */
 #include "guests.h"
 

@@ -123,7 +123,7 @@ static void summary(double start)
 static int run(uint64_t seed, uint64_t from, uint64_t to, unsigned int limit,
 	       uint64_t show)
 {
-	double start = seconds(), told = start;
+	double start = seconds(), last_summary = start;
 	struct outcome out = { 0 };
 	int port = port_open("record");
 	bool good = true;
@@ -132,9 +132,9 @@ static int run(uint64_t seed, uint64_t from, uint64_t to, unsigned int limit,
 	for (n = from; good && n < to; n++) {
 		if (limit && seconds() - start > limit)
 			break;
-		if (seconds() - told >= 10) {
+		if (seconds() - last_summary >= 10) {
 			summary(start);
-			told = seconds();
+			last_summary = seconds();
 		}
 		generate(seed, n, &in);
 		report(port, n, &out);
