@@ -17,7 +17,8 @@ selected() { [[ ! ${TESTS:-} || $1 == *$TESTS* ]]; }
 check_tests() {
 	local name
 	for name in "${all_jobs[@]}"; do ! selected "$name" || return 0; done
-	die "no job has \`$TESTS' in its name; there are: $(printf '%s, ' "${all_jobs[@]}")"
+	name=$(printf ', %s' "${all_jobs[@]}")
+	die "no job has \`$TESTS' in its name; there are: ${name:2}"
 }
 
 # near TEXT <NAMES: up to three of the names, or words of them, that are most similar to it
