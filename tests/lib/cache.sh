@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The cache of jobs that passed, in work/passed: with it an interrupted run resumes where it stopped. A job is not run again
-# as long as its inputs are the same: the files given to cache_start, the trees of the three kernels, and the changes in
-# work/series that are not committed. A selftest's script is an input only of its own jobs, and of those whose script names it.
+# as long as its inputs are the same: the files given to cache_start, the trees of the three kernels, the changes in work/series
+# that are not committed, and the versions of gcc, QEMU and this machine's kernel. A selftest's script is an input only of its
+# own jobs, and of those whose script names it.
 # A job with a failed or a skipped test is not cached. `rm -r work/passed' empties the cache.
 # shellcheck shell=bash
 
@@ -17,6 +18,7 @@ cache_start() {
 		grep -vF -e "$scripts" <<<"$tree"
 		git -C "$WORK/series" diff HEAD
 		for kernel in stock base; do git -C "$WORK/$kernel" rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null; done
+		{ gcc --version; qemu-system-x86_64 --version; uname -r; } 2>/dev/null
 		find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 	} | sha256sum)
 }

@@ -16,6 +16,7 @@ selected() { [[ ! ${TESTS:-} || $1 == *$TESTS* ]]; }
 # check_tests: an error if TESTS has selected no job
 check_tests() {
 	local name
+	[[ ${TESTS-} ]] || return 0
 	for name in "${all_jobs[@]}"; do ! selected "$name" || return 0; done
 	name=$(printf ', %s' "${all_jobs[@]}")
 	die "no job has \`$TESTS' in its name; there are: ${name:2}"
