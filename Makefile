@@ -3,12 +3,17 @@
 
 KERNEL ?= series
 
+TARGETS = $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
+
+.DEFAULT:
+	$(error no target `$@'; there are: $(TARGETS))
+
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## send with and without UDP_SEGMENT on each kernel, print the table
+demo: ## measure sends with and without UDP_SEGMENT on each kernel, print the table
 	@bench/all demo
 
 .PHONY: bench
@@ -16,11 +21,11 @@ bench: ## measure all rows: tables and plots (SHORT=1: the rows that the tests m
 	@bench/all $(if $(SHORT),short,full)
 
 .PHONY: bench-check
-bench-check: ## measure, hold the series against bench/bounds and the committed figures (SHORT=1)
+bench-check: ## measure, compare the series with bench/bounds and the committed figures (SHORT=1)
 	@bench/all --check $(if $(SHORT),short,full)
 
 .PHONY: bench-time
-bench-time: prep ## segmentation in native time, stock and series in turn on user-mode Linux (PAIRS=N)
+bench-time: prep ## native time of segmentation on user-mode Linux, stock and series alternately (PAIRS=N)
 	@PAIRS=$(or $(PAIRS),30) bench/pairs
 
 .PHONY: profile
@@ -28,7 +33,7 @@ profile: ## instructions by kernel function (CASE=gso-44x1452 FAMILY=4 KERNELS="
 	@bench/profile $(or $(CASE),gso-44x1452) $(or $(FAMILY),4) $(or $(KERNELS),stock series)
 
 .PHONY: test
-test: ## all tests (TESTS=TEXT: the jobs with TEXT in their names)
+test: ## all tests; resumes after an interrupt (TESTS=TEXT: only the jobs with TEXT in their names)
 	@tests/run
 
 .PHONY: test-list
@@ -44,23 +49,23 @@ kunit: ## the KUnit suites of the series on user-mode Linux (SUITE=NAME)
 	@tests/kunit '$(SUITE)'
 
 .PHONY: test-uso
-test-uso: build ## guests with a device that segments, against this machine (KERNEL=stock|base|series; root)
-	@KERNEL=$(KERNEL) tests/uso/all
+test-uso: build ## guests with a device that does USO, and this machine (KERNEL=stock|base|series; root)
+	@KERNEL=$(KERNEL) tests/kernel/virtio-uso/run
 
 .PHONY: check
-check: prep ## all checks of the series, also those that take long (CHECKS="NAME...": only these)
+check: prep ## all checks of the series, also the slow ones (CHECKS="NAME...": only these)
 	@checks/run $(CHECKS)
 
 .PHONY: check-allmod
-check-allmod: prep ## every driver that names the feature compiles (allmodconfig, takes long)
+check-allmod: prep ## compile every driver that names the feature (allmodconfig, slow)
 	@checks/run allmod
 
 .PHONY: prep
-prep: ## the trees: work/stock, work/base, work/series
+prep: ## make the trees: work/stock, work/base, work/series
 	@scripts/prep
 
 .PHONY: build
-build: prep ## a kernel (KERNEL=stock|base|series)
+build: prep ## build a kernel (KERNEL=stock|base|series)
 	@scripts/build $(KERNEL)
 
 .PHONY: shell
@@ -68,8 +73,8 @@ shell: build ## an interactive guest (KERNEL=stock|base|series)
 	@vm/run --kernel $(KERNEL) --shell
 
 .PHONY: test-plain
-test-plain: build ## random programs with UDP_SEGMENT and as plain sends (SEED=N[,N...] PROGRAMS=N KERNEL=...)
-	@KERNEL='$(KERNEL)' tests/random/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
+test-plain: build ## random programs, with UDP_SEGMENT and as plain sends (SEED=N[,N...] PROGRAMS=N KERNEL=...)
+	@KERNEL='$(KERNEL)' tests/kernel/segmented-vs-plain/run $(or $(SEED),1) 1 $(or $(PROGRAMS),800)
 
 .PHONY: test-night
 test-night: prep ## random tests with seeds made from the date (SEED=YYYYMMDD SEEDS=N ROUNDS=N TIME=S); several hours
@@ -81,57 +86,57 @@ test-night: prep ## random tests with seeds made from the date (SEED=YYYYMMDD SE
 test-diff: prep ## the same random programs on stock and on series (SEED=N ROUNDS=N, 5,000 operations each; 20 at night)
 	@scripts/build stock
 	@scripts/build series
-	@tests/differ/differ $(or $(SEED),1) $(or $(ROUNDS),1)
+	@tests/kernel/stock-vs-series/run $(or $(SEED),1) $(or $(ROUNDS),1)
 
 .PHONY: test-faults
-test-faults: prep ## each allocation of a segmented send fails in turn, devices change under senders (debug kernel)
+test-faults: prep ## each allocation of a segmented send fails in turn; devices change during sends (debug kernel)
 	@scripts/build series debug
-	@tests/faults/faults
+	@tests/kernel/fault-injection/run
 
 .PHONY: test-debug
-test-debug: ## the selftests on kernels that look for bugs and races (TESTS=TEXT as above)
-	@tests/debug
+test-debug: ## the selftests on debug kernels, for bugs and data races; resumes (TESTS=TEXT as above)
+	@tests/kernel/sanitizers/run
 
 .PHONY: soak
-soak: ## senders, receivers, settings at random on the debug kernel (MINUTES=30 SEED=1)
-	@tests/soak/all $(or $(MINUTES),30) $(or $(SEED),1)
+soak: ## random senders, receivers and settings on the debug kernel (MINUTES=30 SEED=1)
+	@tests/kernel/soak/run $(or $(MINUTES),30) $(or $(SEED),1)
 
 .PHONY: trust
-trust: ## docs/trust.md: puts in the results of what was run here
+trust: ## update docs/trust.md with the results of the last runs
 	@scripts/trust
 
 .PHONY: port
-port: ## the series as commits on your own git tree of 6.12.y (TREE=/path)
+port: ## apply the series to your own git tree of 6.12.y (TREE=/path)
 	@scripts/port '$(TREE)'
 
 .PHONY: series-mbox
-series-mbox: prep ## the mails of a topic, in work/outgoing (TOPIC=1-udp-gso VERSION=2)
+series-mbox: prep ## write the mails of a topic to work/outgoing (TOPIC=1-udp-gso VERSION=2)
 	@scripts/series send '$(TOPIC)' $(if $(VERSION),-v$(VERSION))
 
 .PHONY: test-mutants
-test-mutants: prep ## small wrong changes to the series: does the test notice that has to? (MUTANTS="NAME...": only these)
-	@tests/mutants/all $(MUTANTS)
+test-mutants: prep ## small wrong changes to the series, each must make a test fail (MUTANTS="NAME...": only these)
+	@tests/tools/mutants/run $(MUTANTS)
 
 .PHONY: test-machines
-test-machines: prep ## KUnit and selftests on emulated s390x, arm, arm64 with 64 KiB pages; clang, PREEMPT_RT, ... (MACHINES="NAME...")
-	@tests/machines/all $(MACHINES)
+test-machines: prep ## KUnit and selftests on emulated machines, and with clang, PREEMPT_RT, ... (MACHINES="NAME...": only these)
+	@tests/kernel/other-machines/run $(MACHINES)
 
 .PHONY: coverage
-coverage: prep ## which lines of the series run in its own tests
-	@tests/coverage/all
+coverage: prep ## which lines of the series its tests run
+	@tests/kernel/coverage/run
 
 .PHONY: fuzz-vnet
 fuzz-vnet: prep ## random virtio headers into taps and packet sockets, with KASAN (SEED=N TIME=S KERNEL=..., or REPLAY=FILE)
-	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/fuzz-vnet/fuzz
+	@KERNEL='$(KERNEL)' SEED='$(SEED)' TIME='$(TIME)' REPLAY='$(REPLAY)' tests/kernel/fuzz-vnet/run
 
 .PHONY: deb
-deb: prep ## Debian packages of the series in work/deb, Debian's own configuration (FLAVOUR=cloud-amd64|amd64 DEBUG_INFO=1)
+deb: prep ## Debian packages of the series in work/deb, with Debian's configuration (FLAVOUR=cloud-amd64|amd64 DEBUG_INFO=1)
 	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' scripts/deb
 
 .PHONY: test-deb
-test-deb: prep ## install these packages in a Debian of their own, boot it, use it, remove them (FLAVOUR=...; root)
-	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' tests/deb/all
+test-deb: prep ## install these packages in a new Debian root, boot it, test it, remove them (FLAVOUR=...; root)
+	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' tests/kernel/packages/run
 
 .PHONY: clean
-clean: ## what was built; the trees stay
+clean: ## remove what was built and the cache of passed tests; the trees stay
 	@rm -rf work/build work/uml-* work/selftests work/passed work/prefix.good

@@ -43,7 +43,7 @@ method() {
 	{
 		qemu-system-x86_64 --version
 		gcc --version
-		cat "$OUT/send" "$BENCH"/{guest,devices,lib.sh,count.c} "$TOP"/vm/{run,lib.sh,init,guest}
+		cat "$OUT/send" "$BENCH"/{guest,devices,lib.sh,count.c} "$TOP"/vm/{run,lib.sh,guest/init,guest/main}
 	} | sha256sum | cut -d ' ' -f 1
 }
 

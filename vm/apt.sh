@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-# Debian packages that are unpacked below work/ and not installed; source it with $new, a directory
-# that private_apt owns, and $LOG.
+# Downloads Debian packages and unpacks them below work/, without installing them. The script that sources this sets $new, the
+# directory for them, and $LOG.
 # shellcheck shell=bash disable=SC2154
 
 KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# sources [SUFFIX]: the place this machine has its Debian from, which has all suites of it and all architectures.
+# sources [SUFFIX]: a line for sources.list with the mirror of this machine, which has all suites and architectures
 sources() {
 	local release line uri codename
 	# shellcheck disable=SC1091
 	release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
-	# shellcheck disable=SC2016 # apt replaces it
+	# shellcheck disable=SC2016 # expanded by apt
 	line=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' \
 		'Identifier: Packages' 'Component: main' |
 		awk -v r="$release" '$2 == r && $3 == "Debian"' | head -n 1) || true
@@ -20,7 +20,7 @@ sources() {
 	echo "deb $uri $codename${1-} main"
 }
 
-# private_apt COMMAND ARG...: with a state of its own; what is installed counts as installed.
+# private_apt COMMAND ARG...: apt-get with its own lists and cache; packages that are installed count as installed.
 private_apt() {
 	local sub=$1
 	shift
@@ -30,7 +30,7 @@ private_apt() {
 		"$sub" -y "$@" >>"$LOG" 2>&1 </dev/null
 }
 
-# new_root [SUFFIX]: an empty $new.
+# new_root [SUFFIX]: empties $new
 new_root() {
 	rm -rf "$new"
 	mkdir -p "$new"/{lists/partial,cache/archives/partial,root}
@@ -38,7 +38,7 @@ new_root() {
 	sources "${1-}" >"$new/sources.list"
 }
 
-# unpack_root: what private_apt has fetched; the rest is not needed any more.
+# unpack_root: unpacks what private_apt downloaded to $new/root, and removes the downloads.
 unpack_root() {
 	local deb
 	for deb in "$new"/cache/archives/*.deb; do dpkg -x "$deb" "$new/root" >>"$LOG"; done

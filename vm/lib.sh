@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# The steps of vm/run, which sources this and owns the variables.
+# The steps of vm/run, which sources this and sets the variables.
 # shellcheck shell=bash disable=SC2054,SC2154
 
-# add_file SRC[:DEST]: with the shared libraries of a program.
+# add_file SRC[:DEST]: adds a file, and the shared libraries of a program.
 add_file() {
 	local src=${1%%:*} dest=${1#*:} lib
 	[[ -f $src ]] || die "--file: no file $src"
@@ -12,18 +12,19 @@ add_file() {
 	done || true
 }
 
+# pack DIRECTORY
 pack() {
 	(cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>"$tmp/cpio") ||
 		die "cannot pack the initramfs in $tmp: $(tail -n 1 "$tmp/cpio")"
 }
 
-# pack_initramfs FILE COMMAND...: busybox, the guest's scripts, what they read.
+# pack_initramfs FILE COMMAND...: busybox, the guest's scripts, and the files that these read
 pack_initramfs() {
 	local to=$1 vm=$tmp/root/vm f
 	shift
 	mkdir -p "$vm" "$tmp"/root/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr}
-	install "$TOP/vm/init" "$tmp/root/init"
-	install "$TOP/vm/guest" "$vm/guest"
+	install "$TOP/vm/guest/init" "$tmp/root/init"
+	install "$TOP/vm/guest/main" "$vm/main"
 	install "${UDPGSO_BUSYBOX:-$(command -v busybox)}" "$vm/busybox"
 	printf '%s\n' "$*" >"$vm/command"
 	printf '%s\n' "$name" >"$vm/hostname"
@@ -45,8 +46,8 @@ pack_initramfs() {
 	done
 }
 
-# known NAME COMMAND...: what COMMAND prints, asked once as long as this host runs.
-known() {
+# once_per_boot NAME COMMAND...: what COMMAND prints; it runs once per boot of this host.
+once_per_boot() {
 	local file=$WORK/host-$1 host value
 	host=$(</proc/sys/kernel/random/boot_id)
 	shift
@@ -58,7 +59,7 @@ known() {
 	cut -d ' ' -f 2 "$file"
 }
 
-# /dev/kvm may be there and not work: boot with it once.
+# /dev/kvm may exist and not work, so boot a guest with it.
 accelerator() {
 	if [[ -r /dev/kvm && -w /dev/kvm ]] &&
 	   UDPGSO_ACCEL=kvm "$TOP/vm/run" --kernel "$kernel" --flavour "$flavour" \
@@ -98,9 +99,9 @@ qemu_arguments() {
 	accel=${UDPGSO_ACCEL-}
 	[[ -z $machine ]] || accel=other
 	[[ -z $icount ]] || accel=icount
-	[[ $accel ]] || accel=$(known accelerator accelerator)
+	[[ $accel ]] || accel=$(once_per_boot accelerator accelerator)
 	case $accel in
-	icount)	# each PAUSE leaves the emulated code: a calibration that waits takes 10 s
+	icount)	# PAUSE is slow: without these arguments, the calibration of the timers takes 10 s.
 		line+=' nolapic_timer norandmaps tsc=reliable tsc_early_khz=1000000'
 		args+=(-accel tcg -icount 'shift=0,sleep=off' -cpu max,-erms,-fsrm
 			-rtc base=2026-01-01,clock=vm) ;;
@@ -109,15 +110,14 @@ qemu_arguments() {
 	kvm)
 		args+=(-accel kvm -cpu host) ;;
 	*)
-		line+=" tsc=reliable tsc_early_khz=$(known tsc-khz tsc_khz)"
+		line+=" tsc=reliable tsc_early_khz=$(once_per_boot tsc-khz tsc_khz)"
 		args+=(-accel "tcg${UDPGSO_TCG:+,$UDPGSO_TCG}" -cpu max) ;;
 	esac
 	args+=(-append "$line $append" "${extra[@]}")
 }
 
-# The guest's output goes to a file, which tail follows: what a pipe has no room for, because
-# its reader is slow, is lost when QEMU ends.  QEMU dies with this script, whatever ends that, and
-# tail with QEMU.
+# The guest's output goes to a file, and tail prints it: with a pipe and a slow reader, QEMU would lose output when it exits.
+# QEMU is killed when this script ends in any way, and tail ends with QEMU.
 start_qemu() {
 	local qemu_cmd=("${emulator[@]}" "${args[@]}")
 	if [[ $shell ]]; then
@@ -127,18 +127,18 @@ start_qemu() {
 		setpriv --pdeathsig TERM timeout -k 5 "$limit" "${qemu_cmd[@]}" \
 			</dev/null 2>"$tmp/qemu" >/dev/null &
 	fi
-	# shellcheck disable=SC2034 # vm/run waits for it
+	# shellcheck disable=SC2034 # used by vm/run
 	qemu=$!
 	[[ $shell ]] || tail -c +1 -s 0.1 -f --pid="$qemu" "$tmp/output" &
 }
 
-# judge: what happened, from QEMU's status, the result and the console.
-judge() {
+# finish: exits with the status of the command, or with an error of QEMU, the boot or the console
+finish() {
 	local bad last
 	bad=$(tr -d '\r' <"$console" | grep -E -m 1 -f <(printf '%s\n' "$patterns") || true)
 	last=$(tr -d '\r' <"$console" | grep . | tail -n 1 || true)
 	if ((rc == 124 || rc == 137)); then
-		fail 124 "$name: not done after $limit s${bad:+; bad line: $bad}; last line: $last"
+		fail 124 "$name: timeout after $limit s${bad:+; bad line: $bad}; last line: $last"
 	elif [[ $bad ]]; then
 		fail 125 "$name: bad line: $bad"
 	elif ((rc)); then
@@ -146,7 +146,7 @@ judge() {
 	elif [[ -z $last ]]; then
 		fail 125 "$name: $image does not boot: no line on its console"
 	elif ! grep -qxE 'exit [0-9]+' "$tmp/result" 2>/dev/null; then
-		fail 125 "$name: the guest stopped before it had a result; last line: $last"
+		fail 125 "$name: the guest stopped before it returned a status; last line: $last"
 	fi
 	exit "$(cut -d ' ' -f 2 "$tmp/result")"
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints the rate of this processor's time stamp counter in kHz.  QEMU's
- * emulated processor shows the host's counter; a guest that measures it
- * against emulated timers on a busy host is wrong by factors.
+/* Prints the rate of this processor's time stamp counter in kHz. QEMU's emulated
+ * processor has the counter of the host. A guest that calibrates it with emulated
+ * timers on a busy host gets a wrong rate.
  */
 #include <stdio.h>
 #include <time.h>
@@ -21,7 +21,7 @@ static double now(void)
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-/* Of some readings, the one that was disturbed the least. */
+/* The one of 100 readings that took the least time */
 static struct stamp take_stamp(void)
 {
 	struct stamp best = {};

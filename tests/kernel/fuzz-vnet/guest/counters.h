@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FUZZ_VNET_COUNTERS_H
+#define FUZZ_VNET_COUNTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct outcome;
+
+/* The counters of the current network namespace */
+void counters_open(const char *ns);
+uint64_t counters_of(int ifindex);
+void counters_delta(struct outcome *out, bool verbose);
+void counters_report(void);
+
+#endif

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+# Runs jobs. A job is one program whose stdout is KTAP; tests/lib/ktap judges it. TESTS=TEXT in the environment selects the
+# jobs with TEXT, which may have wildcards, in their names.
+# shellcheck shell=bash
+
+# shellcheck source=tests/lib/cache.sh
+. "$TOP/tests/lib/cache.sh"
+# shellcheck source=tests/lib/verdict.sh
+. "$TOP/tests/lib/verdict.sh"
+
+all_jobs=()
+
+# shellcheck disable=SC2053 # TESTS is a glob
+selected() { [[ ! ${TESTS:-} || $1 == *$TESTS* ]]; }
+
+# check_tests: an error if TESTS has selected no job
+check_tests() {
+	local name
+	[[ ${TESTS-} ]] || return 0
+	for name in "${all_jobs[@]}"; do ! selected "$name" || return 0; done
+	name=$(printf ', %s' "${all_jobs[@]}")
+	die "no job has \`$TESTS' in its name; there are: ${name:2}"
+}
+
+# near TEXT <NAMES: up to three of the names, or words of them, that are most similar to it
+near() {
+	python3 -c 'import difflib, re, sys
+words = {w for line in sys.stdin for w in [line.strip(), *re.split(r"[ :,]+", line.strip())] if w}
+print(", ".join(difflib.get_close_matches(sys.argv[1], sorted(words), 3, 0.4)) or "none")' "$1"
+}
+
+# run_logged LOG CMD...: the output of CMD goes to LOG and LOG.err, its status to the caller's $rc. CMD runs with `set -e',
+# which has no effect where the status is used as a condition.
+run_logged() {
+	local log=$1
+	shift
+	set +e
+	(set -e; "$@") >"$log" 2>"$log.err" </dev/null
+	rc=$?
+	set -e
+}
+
+log_of_job() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
+
+# job NAME [OPTION...] -- CMD...: runs a job to its end; the options are those of tests/lib/ktap. With LIST_ONLY set, it only
+# prints the name.
+job() {
+	local name=$1 options=() rc start=$SECONDS log cached tally
+	shift
+	while [[ $1 != -- ]]; do options+=("$1"); shift; done
+	shift
+	all_jobs+=("$name")
+	selected "$name" || return 0
+	[[ ! ${LIST_ONLY-} ]] || { say "$name"; return; }
+	log=$(log_of_job "$name")
+	cached=$(cache_file "$name")
+	if [[ ! ${TESTS-} && -e $cached ]]; then
+		say "--- $name: passed before with the same inputs"
+		cat "$cached" >>"$TALLY"
+		return
+	fi
+	say "--- $name"
+	run_logged "$log" "$@"
+	tally=$(mktemp)
+	if "$TOP/tests/lib/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/expect/skips" --tally "$tally" \
+		"${options[@]}" "$log"; then
+		cache_store "$cached" "$tally" $((SECONDS - start))
+	else
+		tail -n 3 "$log.err"
+		say "    log: $log"
+	fi
+	cat "$tally" >>"$TALLY"
+	rm "$tally"
+	say "    $((SECONDS - start)) s"
+}
+
+# Parallel jobs run in the background, where the keyboard's SIGINT has no effect.
+trap 'trap "" TERM; kill 0; exit 130' INT TERM HUP
+
+# parallel_job NAME [OPTION...] -- CMD...: as job, in parallel with others, as many as there are processors. The output is
+# printed when the job has ended.
+parallel_job() {
+	[[ ! ${LIST_ONLY-} ]] || { job "$@"; return; }
+	all_jobs+=("$1")
+	selected "$1" || return 0
+	while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
+	(
+		out=$(job "$@" 2>&1)
+		flock 8
+		printf '%s\n' "$out"
+	) 8>>"$TALLY" &
+}
+
+# require NAME CMD...: a step that the jobs need. It is counted only when it fails, which ends the run.
+require() {
+	local name=$1 rc start=$SECONDS
+	shift
+	say "--- $name"
+	set +e
+	(set -e; "$@") </dev/null
+	rc=$?
+	set -e
+	if ((rc)); then
+		echo "FAIL $name: status $rc"
+		printf '%s\n' '0 1 0' "FAIL $name: status $rc" >>"$TALLY"
+		verdict
+		exit 1
+	fi
+	say "    $((SECONDS - start)) s"
+}
