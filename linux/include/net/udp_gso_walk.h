@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Iterator over the segments of a UDP GSO packet, for segmentation and for
+ * drivers that send the segments without an sk_buff for each
+ */
+#ifndef _NET_UDP_GSO_WALK_H
+#define _NET_UDP_GSO_WALK_H
+
+#include <linux/skbuff.h>
+#include <linux/types.h>
+#include <net/udp_gso.h>
+
+/* Room for headers in words of eight bytes: Ethernet, VLAN tag, IPv4 options */
+#define UDP_GSO_WALK_HDR	12
+
+/**
+ * enum udp_gso_path - how a UDP GSO packet is segmented
+ * @UDP_GSO_PATH_FAST: by the fast path, udp_gso_segment_fast()
+ * @UDP_GSO_PATH_TYPE: by the slow path (skb_segment()), as all below, because
+ *	it is untrusted, a fraglist packet, or encapsulated
+ * @UDP_GSO_PATH_DEVICE: the device segments all of it or larger parts of it
+ * @UDP_GSO_PATH_FRAG_LIST: it has a frag_list
+ * @UDP_GSO_PATH_ZEROCOPY: its payload is in pages of user space or of a device
+ * @UDP_GSO_PATH_HEADERS: its headers are too long, or have extensions
+ * @UDP_GSO_PATH_GEOMETRY: its lengths and offsets do not match
+ * @UDP_GSO_PATH_HIGHMEM: its payload must be read and may be in high memory
+ * @UDP_GSO_PATH_MEMALLOC: it uses the memory reserves
+ * @UDP_GSO_PATH_IRQ: bottom halves cannot be disabled
+ * @UDP_GSO_PATH_NOMEM: the fast path could not allocate memory
+ */
+enum udp_gso_path {
+	UDP_GSO_PATH_FAST,
+	UDP_GSO_PATH_TYPE,
+	UDP_GSO_PATH_DEVICE,
+	UDP_GSO_PATH_FRAG_LIST,
+	UDP_GSO_PATH_ZEROCOPY,
+	UDP_GSO_PATH_HEADERS,
+	UDP_GSO_PATH_GEOMETRY,
+	UDP_GSO_PATH_HIGHMEM,
+	UDP_GSO_PATH_MEMALLOC,
+	UDP_GSO_PATH_IRQ,
+	UDP_GSO_PATH_NOMEM,
+};
+
+/**
+ * struct udp_gso_walk - position in a UDP GSO packet
+ * @skb: the packet
+ * @len: bytes of payload in the current segment
+ * @left: bytes of payload behind the current segment
+ * @pos: offset of the current segment in the payload of the packet
+ * @unsliced: bytes of the current segment that udp_gso_walk_slice() has not
+ *	returned yet
+ * @hdr_len: bytes of MAC, network and UDP header of a segment
+ *
+ * The other members are private: offsets of the header template and of the
+ * headers from the head of @skb, the page fragment and offset of the next
+ * slice, and the header template of segments of this length.
+ */
+struct udp_gso_walk {
+	const struct sk_buff	*skb;
+	unsigned int		len;
+	unsigned int		left;
+	unsigned int		pos;
+	unsigned int		unsliced;
+	unsigned int		hdr_len;
+
+	/* private: */
+	u16			start;
+	u16			span;
+	u16			mac;
+	u16			network;
+	u16			transport;
+	bool			is_ipv6;
+	u16			id;
+	__sum16			ip_sum;
+	__wsum			udp_sum;
+
+	int			frag;
+	unsigned int		frag_off;
+	unsigned int		frag_left;
+
+	u64			hdr[UDP_GSO_WALK_HDR];
+};
+
+/**
+ * struct udp_gso_slice - contiguous payload of one segment
+ * @frag: index of its page fragment; -1 for the linear part
+ * @offset: offset from the start of the page fragment, or from data
+ * @len: length in bytes
+ */
+struct udp_gso_slice {
+	int			frag;
+	unsigned int		offset;
+	unsigned int		len;
+};
+
+/**
+ * udp_gso_walk_max_descs - maximum number of descriptors for a packet
+ * @skb: UDP GSO packet, gso_segs set
+ *
+ * Return: one descriptor for the headers of each segment, and one for each
+ * slice if no segment ends where a page fragment ends.
+ */
+static inline unsigned int udp_gso_walk_max_descs(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	return 2 * shinfo->gso_segs + shinfo->nr_frags;
+}
+
+#ifdef CONFIG_INET
+bool udp_gso_walk_allowed(const struct sk_buff *skb);
+#else
+/* udp_gso_walk.c is not built. The compiler removes the calls. */
+static inline bool udp_gso_walk_allowed(const struct sk_buff *skb)
+{
+	return false;
+}
+#endif
+
+void udp_gso_walk_start(struct udp_gso_walk *walk, const struct sk_buff *skb);
+bool udp_gso_walk_next(struct udp_gso_walk *walk);
+void udp_gso_walk_put_headers(struct udp_gso_walk *walk, void *to);
+bool udp_gso_walk_slice(struct udp_gso_walk *walk,
+			struct udp_gso_slice *slice);
+
+enum udp_gso_path udp_gso_walk_path(const struct sk_buff *skb, bool is_ipv6);
+struct sk_buff *udp_gso_walk_segments(const struct sk_buff *skb,
+				      struct sk_buff *tmpl, bool sg,
+				      bool is_ipv6, unsigned int *truesize);
+
+#endif /* _NET_UDP_GSO_WALK_H */
