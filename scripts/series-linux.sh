@@ -20,13 +20,17 @@ linux_readme() {
 
 	To change the kernel tree, which is the usual case:
 
-		make prep			# makes work/series, if it does not exist yet
-		cd work/series			# edit, then commit, or amend commits with `git rebase -i base`
-		cd ../.. && scripts/series export	# writes patches/ and linux/
+	```sh
+	make prep			# makes work/series, if it does not exist yet
+	cd work/series			# edit, then commit, or amend commits with `git rebase -i base`
+	cd ../.. && scripts/series export	# writes patches/ and linux/
+	```
 
 	To change a patch file, for example a line of its message:
 
-		scripts/series edit && scripts/series export
+	```sh
+	scripts/series edit && scripts/series export
+	```
 
 	`edit` applies the patch files to `work/series`. It stops, and changes nothing, if a patch does not apply or if
 	`work/series` has changes that are not exported. If you add lines to a hunk or remove lines from it, also correct

@@ -68,8 +68,8 @@ static inline bool udp_same_ports(const struct udphdr *a,
  * @skb: the packet
  *
  * GSO packets of a tunnel are not segmented for an encapsulation socket that
- * called udp_allow_gso(), nor UDP GSO packets for a socket with UDP_GRO.
- * Fraglist packets are segmented for all sockets.
+ * called udp_allow_gso(), nor UDP GSO packets for a socket with UDP_GRO and
+ * without encap_rcv(). Other fraglist packets are segmented for all sockets.
  *
  * Return: true if udp_gso_segment_rx() must be called before @skb is queued.
  */

@@ -17,7 +17,7 @@
  * enum udp_gso_path - how a UDP GSO packet is segmented
  * @UDP_GSO_PATH_FAST: by the fast path, udp_gso_segment_fast()
  * @UDP_GSO_PATH_TYPE: by the slow path (skb_segment()), as all below, because
- *	it is untrusted, a fraglist packet, or encapsulated
+ *	it is untrusted, a fraglist packet, or has tunnel headers
  * @UDP_GSO_PATH_DEVICE: the device segments all of it or larger parts of it
  * @UDP_GSO_PATH_FRAG_LIST: it has a frag_list
  * @UDP_GSO_PATH_ZEROCOPY: its payload is in pages of user space or of a device

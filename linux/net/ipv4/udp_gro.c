@@ -32,7 +32,7 @@ static bool udp_gro_mergeable(const struct sk_buff *skb,
 	       len > sizeof(*uh) && len == skb_gro_len(skb);
 }
 
-/* Returns the packet of the same flow and clears same_flow of the others.
+/* Returns the packet of the same flow and clears same_flow of those before it.
  * Packets with another number of tunnel headers have the UDP header at another
  * offset.
  */

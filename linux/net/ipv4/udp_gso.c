@@ -93,8 +93,8 @@ static unsigned int udp_gso_max_segs(const struct sk_buff *skb,
 	return max(segs, 1U);
 }
 
-/* The bytes of payload in each packet of a send. More than one segment, if the
- * packet can be segmented later.
+/* The bytes of payload in each packet of a send. A packet that can be segmented
+ * later has more than one segment.
  */
 static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 				      const struct inet_cork *cork,
@@ -188,7 +188,7 @@ static struct sk_buff *udp_gso_split_tx(struct udp_gso_parts *tx,
 			return parts;
 		consume_skb(skb);
 	} else {
-		/* ip_append_data() checksummed the payload of all segments. */
+		/* ip6_append_data() may have checksummed all payload. */
 		skb->ip_summed = CHECKSUM_PARTIAL;
 		parts = skb;
 	}
@@ -450,10 +450,10 @@ static struct sk_buff *udp_gso_abort_tx(struct udp_gso_parts *tx, int err)
  * @tx: state of the send, set up by udp_gso_first_tx()
  * @err: error of the packet before, 0 if it was sent
  *
- * If the first packet cannot be sent, nothing is sent and @tx->err is set. Later
- * errors are not returned: the application would send all of it again.
- * Each datagram that is dropped then, for which there is no memory, or no room
- * in the send buffer, is counted in UDP_MIB_SNDBUFERRORS.
+ * If the first packet cannot be sent, nothing is sent and @tx->err is set.
+ * Later errors are not returned: the application would send all of it again.
+ * UDP_MIB_SNDBUFERRORS counts each packet that is dropped then, and each
+ * datagram for which there is no memory or no room in the send buffer.
  *
  * At most %UDP_MAX_SEGMENTS packets more than the send buffer allows exist at a
  * time. Before there are more, the sender sleeps; with MSG_DONTWAIT, the rest
@@ -539,8 +539,9 @@ EXPORT_SYMBOL_GPL(udp_gso_first_tx);
  * Payload of one segment is a plain datagram. More payload makes @skb a GSO
  * packet; the caller writes the checksum of the pseudo header. If the send
  * cannot be one packet (the segments are longer than the path MTU, or have no
- * UDP checksum, or are for IPsec, or there are too many), @skb is not changed:
- * the caller sends the packets of udp_gso_first_tx() and udp_gso_next_tx().
+ * UDP checksum, or are for IPsec or UDP-Lite, or there are too many), @skb is
+ * not changed: the caller sends the packets of udp_gso_first_tx() and
+ * udp_gso_next_tx().
  *
  * Context: process context.
  * Return: 0 if @skb can be sent; otherwise the bytes of payload per packet.
@@ -649,8 +650,8 @@ static void udp_gso_complete_segs(struct sk_buff *gso_skb, struct sk_buff *segs)
 		udp_gso_adjust_charge(sk, delta);
 }
 
-/* The segments have complete checksums. With CHECKSUM_NONE, __skb_gso_segment()
- * would warn of a missing checksum offload.
+/* Segments of a CHECKSUM_NONE packet have complete checksums.
+ * __skb_gso_segment() would warn of a missing checksum offload.
  */
 static void udp_gso_mark_csum_done(struct sk_buff *gso_skb)
 {
@@ -760,9 +761,9 @@ static struct sk_buff *__udp_gso_segment_fast(struct sk_buff *skb,
  *
  * Context: any; does not sleep.
  * Return: list of segments with complete headers, data at the MAC header, the
- * last segment in prev of the first; %NULL if @skb must take the slow path. So
- * must a packet for which there is no memory: skb_segment() allocates from
- * other caches, and may use the memory reserves.
+ * last segment in prev of the first; %NULL if @skb must take the slow path. It
+ * is also %NULL if an allocation fails: skb_segment() allocates from other
+ * caches and may use the memory reserves.
  */
 struct sk_buff *udp_gso_segment_fast(struct sk_buff *skb,
 				     netdev_features_t features, bool is_ipv6)
@@ -785,7 +786,7 @@ ALLOW_ERROR_INJECTION(udp_gso_segment_fast, NULL);
  * __udp_gso_segment - segment a UDP GSO packet on the slow path
  * @gso_skb: packet of type %SKB_GSO_UDP_L4, data and csum_start at the UDP
  *	header, whose checksum field has the checksum of the pseudo header; or,
- *	with %SKB_GSO_FRAGLIST, a fraglist packet with complete checksums
+ *	with %SKB_GSO_FRAGLIST, a fraglist packet
  * @features: features of the device that sends the segments
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
@@ -867,7 +868,7 @@ static void udp_gso_prepare_rx(struct sk_buff *seg)
 /**
  * udp_gso_segment_rx - segment a received packet for a socket without UDP_GRO
  * @sk: the receiving socket
- * @skb: packet of type %SKB_GSO_UDP_L4, data at the UDP header; is consumed
+ * @skb: GSO packet, data at the UDP header; is consumed
  * @ipv4: true for the counters of IPv4, false for those of IPv6
  *
  * Context: receive path, in an RCU read-side section.

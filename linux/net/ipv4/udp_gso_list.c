@@ -188,12 +188,12 @@ static void udp_gso_list_keep_csum(struct sk_buff *segs, bool is_ipv6)
  * @features: features of the device that sends the segments
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * Each sk_buff of the frag_list becomes a segment and keeps its payload and its
- * checksum.
+ * Each sk_buff of the frag_list becomes a segment and keeps its payload. Its
+ * checksum is adjusted for NAT, and completed if the device cannot.
  *
  * Context: any; does not sleep.
- * Return: list of segments, whose first one is @gso_skb with another reference
- * and has the last one in prev; ERR_PTR(-ENOMEM).
+ * Return: list of segments; ERR_PTR(-ENOMEM). The first segment is @gso_skb
+ * with an additional reference; its prev is the last segment.
  */
 struct sk_buff *udp_gso_segment_list(struct sk_buff *gso_skb,
 				     netdev_features_t features, bool is_ipv6)
@@ -218,8 +218,8 @@ struct sk_buff *udp_gso_segment_list(struct sk_buff *gso_skb,
 	return segs;
 }
 
-/* Offset of the IP header. In what a packet socket reads, the network header
- * may point to a VLAN tag in front of it.
+/* Offset of the IP header. In packets for a packet socket, the network header
+ * may point to a VLAN tag in front of the IP header.
  */
 static int udp_gso_find_ip(const struct sk_buff *skb)
 {
@@ -274,7 +274,8 @@ static int udp_gso_find_udp(const struct sk_buff *skb, int nhoff)
  * head is copied if it is shared. Packets of other types are not changed.
  *
  * Context: any; does not sleep.
- * Return: 0; -EINVAL if there is no UDP header; -ENOMEM.
+ * Return: 0; -EINVAL if it is not UDP; -ENOMEM, also for a truncated UDP
+ * header.
  */
 int udp_gso_list_to_partial(struct sk_buff *skb)
 {

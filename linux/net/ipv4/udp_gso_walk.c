@@ -103,8 +103,7 @@ static void *udp_gso_walk_hdr(struct udp_gso_walk *walk, unsigned int offset)
 	return (u8 *)walk->hdr + offset - walk->start;
 }
 
-/* Headers of segments of one length differ only in IPv4 ID and header checksum.
- */
+/* Headers of segments of one length differ in the IPv4 ID and checksums. */
 static void udp_gso_walk_set_len(struct udp_gso_walk *walk, unsigned int len)
 {
 	struct udphdr *uh = udp_gso_walk_hdr(walk, walk->transport);
@@ -174,7 +173,7 @@ EXPORT_SYMBOL_GPL(udp_gso_walk_start);
 
 /**
  * udp_gso_walk_next - advance to the next segment
- * @walk: iterator. The caller uses all slices of each segment, or none.
+ * @walk: iterator. Get all slices of every segment, or no slices at all.
  *
  * Return: false after the last segment.
  */
@@ -263,12 +262,13 @@ bool udp_gso_walk_slice(struct udp_gso_walk *walk,
 }
 EXPORT_SYMBOL_GPL(udp_gso_walk_slice);
 
-/* From here on: the fast path, an sk_buff for each segment. The offset of the
- * headers from the head is that of the GSO packet. Headers are written in whole
- * words, so the payload behind them must be written afterwards.
+/* The rest of this file is the fast path, with an sk_buff for each segment. The
+ * headers are at the same offset from the head as in the GSO packet. They are
+ * written in whole words, so the payload behind them must be written
+ * afterwards.
  *
  * The functions for one segment are inlined into the three loops of
- * udp_gso_walk_list(), where their arguments are constant.
+ * udp_gso_walk_list(), where most of their arguments are constant.
  */
 
 static __always_inline void udp_gso_walk_head(struct udp_gso_walk *walk,

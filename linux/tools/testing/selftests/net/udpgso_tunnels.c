@@ -481,8 +481,8 @@ static void test_wireguard(const struct test_case *tc)
 
 	if (!topo_open(&e, tc->row, v->features, tc->fam))
 		goto close;
-	/* Read the packets of topo_open(): encrypted, they look like a last
-	 * segment.
+	/* Drain the packets that topo_open() sent. Encrypted, they cannot be
+	 * told apart from a short last segment.
 	 */
 	send_fence(e.tx, &e.to);
 	if (!expect_rx(e.rx, &e.from, NULL, 0))
