@@ -255,7 +255,7 @@ static void put_ipv4(unsigned char *p, const char *src, const char *dst, int len
 	p[9] = proto;
 	inet_pton(AF_INET, src, p + 12);
 	inet_pton(AF_INET, dst, p + 16);
-	put16(p + 10, ~sum_bytes(0, p, 20));
+	put16(p + 10, ~csum_bytes(0, p, 20));
 }
 
 static int do_icmp_mtu(int v6, int mtu)
@@ -278,7 +278,7 @@ static int do_icmp_mtu(int v6, int mtu)
 	put16(udp, 5000 + v6);
 	put16(udp + 2, PORT);
 	put16(udp + 4, 1008);
-	put16(icmp + 2, ~sum_bytes(v6 ? sum_bytes(sum_bytes(0, p + 8, 32), tail, 4) : 0, icmp, len));
+	put16(icmp + 2, ~csum_bytes(v6 ? csum_bytes(csum_bytes(0, p + 8, 32), tail, 4) : 0, icmp, len));
 	routes_changed = true;
 
 	return send(wire, frame, p + hlen + len - frame, 0) < 0 ? -errno : 0;

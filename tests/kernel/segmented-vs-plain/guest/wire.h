@@ -57,7 +57,7 @@ static void show_udp(FILE *f, unsigned char *p, int len, __u32 pseudo, bool comp
 
 	if (!complete) {
 		put16(p + 6, 0);
-		check = ~sum_bytes(pseudo, p, len) & 0xffff;
+		check = ~csum_bytes(pseudo, p, len) & 0xffff;
 		check = check ? check : 0xffff;
 	}
 	fprintf(f, " udp %d>%d len %d check %04x data %d %08x\n", get16(p), get16(p + 2), get16(p + 4),
@@ -113,7 +113,7 @@ static __u32 pseudo_sum(const unsigned char *addrs, int addrs_len, int len)
 {
 	const unsigned char tail[] = { len >> 8, len, 0, IPPROTO_UDP };
 
-	return sum_bytes(sum_bytes(0, addrs, addrs_len), tail, sizeof(tail));
+	return csum_bytes(csum_bytes(0, addrs, addrs_len), tail, sizeof(tail));
 }
 
 static void show_ipv4(FILE *f, unsigned char *p, int len, bool complete)
@@ -127,7 +127,7 @@ static void show_ipv4(FILE *f, unsigned char *p, int len, bool complete)
 		return;
 	}
 	fprintf(f, "  ip4 %s%s total %d hlen %d tos %d ttl %d", dst,
-		sum_bytes(0, p, hlen) == 0xffff ? "" : " BAD HEADER", get16(p + 2), hlen, p[1], p[8]);
+		csum_bytes(0, p, hlen) == 0xffff ? "" : " BAD HEADER", get16(p + 2), hlen, p[1], p[8]);
 	/* With DF, the ID has no meaning (RFC 6864). */
 	if ((frag & 0x7fff) == 0x4000)
 		fprintf(f, " DF");
@@ -272,7 +272,7 @@ static void show_segments(FILE *f, unsigned char *p, int len, int hlen, int size
 			put16(seg + 2, hlen + n);
 			put16(seg + 4, get16(p + 4) + i);
 			put16(seg + 10, 0);
-			put16(seg + 10, ~sum_bytes(0, seg, hlen - 8));
+			put16(seg + 10, ~csum_bytes(0, seg, hlen - 8));
 		}
 		show_packet(f, seg, hlen + n, false);
 	}
