@@ -64,7 +64,6 @@ static const struct row {
 	const char *lines;	/* for ip */
 	const char *layers;	/* headers before the inner IP header */
 	bool only4, only6;	/* inner family */
-	bool inlined;		/* @layers includes the inner IP header */
 	bool l2;		/* the device needs a neighbour */
 	bool uncounted4;	/* not in the IPv4 forward counter */
 	const char *route4, *route6;	/* NULL: dev @ */
@@ -140,8 +139,6 @@ static const struct row {
 	  .route6 = "encap mpls 100 via inet6 fd00::#" },
 	{ "seg6", "", "eth/ip6/rt", .route4 = SEG6, .route6 = SEG6,
 	  .uncounted4 = true },
-	{ "seg6 inline", "", "eth/ip6/rt", .only6 = true, .inlined = true,
-	  .route6 = "encap seg6 mode inline segs fd00::# dev w0" },
 	{ "xfrm interface", XFRM("10.0.0.1", "10.0.0.#"), "eth/ip4/esp" },
 	{ "xfrm interface over v6", XFRM("fd00::1", "fd00::#"),
 	  "eth/ip6/esp" },
@@ -638,8 +635,8 @@ static void test_row(const struct test_case *tc)
 		return;
 	if (input->watched)
 		watch_fd = packet_socket("i1", ETH_P_ALL);
-	snprintf(layers, sizeof(layers), "%s%s/%s", row->layers,
-		 row->inlined ? "" : tc->fam == V4 ? "/ip4" : "/ip6",
+	snprintf(layers, sizeof(layers), "%s/%s/%s", row->layers,
+		 tc->fam == V4 ? "ip4" : "ip6",
 		 b.proto == IPPROTO_UDP ? "udp" : "tcp");
 	if (row->uncounted4 && tc->fam == V4) {
 		drain_tap();
