@@ -147,7 +147,7 @@ class Figures:
 
 
 def least(results):
-    """The run with the fewest instructions: the others contain timer ticks or work queues."""
+    """The run with the fewest instructions, or with the least memory. The other runs contain timer ticks or work queues."""
     row = min((json.loads(r) for r in results), key=lambda r: r.get("ns", r.get("memory", 0)))
     row["rounds"] = len(results)
     return row

@@ -29,7 +29,7 @@ cache_file() {
 	[[ $cache_state ]] || return 0
 	key=$({
 		echo "$cache_state"
-		grep -F -e "/$script" -f <(grep -os '/[a-z_]*\.sh' "$SUITE/net/$script") <<<"$cache_scripts" || true
+		grep -F -e "/$script" -f <(grep -os '/[a-z_]*\.sh' "$SUITE/net/udp_gso/$script") <<<"$cache_scripts" || true
 	} | sha256sum)
 	printf '%s/passed/%.16s %s\n' "$WORK" "$key" "${1//\//-}"
 }

@@ -19,7 +19,7 @@ kunit_build() {
 	(flock 9 && kunit_py build --jobs="$(nproc)" --kunitconfig="$TOP/configs/kunit.config" "$@") 9>"$WORK/build.lock"
 }
 
-# kunit_exec [ARG...]: runs what was built. A line of vm/splats on the console is a failure, as in a guest.
+# kunit_exec [ARG...]: runs what was built. A line on the console that matches a pattern of vm/splats is a failure, as in a guest.
 # shellcheck disable=SC2120 # tests/tools/mutants/run has arguments
 kunit_exec() {
 	local rc=0 bad log=$KUNIT_DIR/test.log console=$LOGS/${KUNIT_DIR##*/}-console.log

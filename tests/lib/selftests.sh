@@ -3,36 +3,17 @@
 # shellcheck shell=bash
 
 SUITE=$WORK/selftests
-NET=tools/testing/selftests/net
+NET=tools/testing/selftests/net/udp_gso
 
-# without_changed KERNEL: the names on stdin; for base, without the scripts that the series changes, so that these count as added.
-without_changed() {
-	local name
-	while read -r name; do
-		if [[ $1 == base && $name == *.sh ]] && ! cmp -s "$WORK/base/$NET/$name" "$WORK/series/$NET/$name"; then
-			continue
-		fi
-		echo "$name"
-	done
+# makefile_names VARIABLE...: the names that these variables have in the Makefile of the selftests
+makefile_names() {
+	# shellcheck disable=SC2016 # make expands it
+	make -s --no-print-directory -C "$WORK/series/$NET" OUTPUT="$SUITE/net/udp_gso" \
+		--eval "udpgso-list: ; @printf '%s\n' $(printf '$(%s) ' "$@")" udpgso-list
 }
 
-# added_names VARIABLE...: the names that these variables have in the Makefile of the series and not in that of base.
-added_names() {
-	local kernel
-	for kernel in base series; do
-		# shellcheck disable=SC2016 # make expands it
-		make -s --no-print-directory -C "$WORK/$kernel/$NET" OUTPUT="$SUITE/net" \
-			--eval "udpgso-list: ; @printf '%s\n' $(printf '$(%s) ' "$@")" udpgso-list |
-			without_changed "$kernel" | LC_ALL=C sort >"$SUITE/$kernel.list"
-	done
-	comm -13 "$SUITE/base.list" "$SUITE/series.list"
-}
-
-# scripts_of_series: the test scripts that the series adds or changes
-scripts_of_series() {
-	mkdir -p "$SUITE"
-	added_names TEST_PROGS
-}
+# scripts_of_series: the test scripts
+scripts_of_series() { makefile_names TEST_PROGS; }
 
 # build_selftests: with the headers of the series, into $SUITE, as if installed
 build_selftests() {
@@ -45,15 +26,16 @@ compile_selftests() {
 	local headers=$1 programs
 	shift
 	rm -rf "$SUITE"
-	mkdir -p "$SUITE/net"
-	mapfile -t programs < <(added_names TEST_GEN_FILES TEST_GEN_PROGS)
-	((${#programs[@]})) || die "the series adds no program to $NET/Makefile"
-	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net" USERCFLAGS=-Werror \
+	mkdir -p "$SUITE/net/udp_gso"
+	mapfile -t programs < <(makefile_names TEST_GEN_FILES)
+	((${#programs[@]})) || die "there is no program in $NET/Makefile"
+	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net/udp_gso" USERCFLAGS=-Werror \
 		KHDR_INCLUDES="-isystem $headers" "$@" "${programs[@]}"
-	cp -r "$WORK/series/$NET"/{*.sh,lib} "$SUITE/net/"
-	cp -r "$WORK/series/$NET/../kselftest" "$SUITE/"
-	added_names TEST_PROGS >"$SUITE/scripts"
-	[[ -s $SUITE/scripts ]] || die "the series adds no script to $NET/Makefile"
+	cp "$WORK/series/$NET"/*.sh "$SUITE/net/udp_gso/"
+	cp -r "$WORK/series/$NET"/../{lib.sh,lib} "$SUITE/net/"
+	cp -r "$WORK/series/$NET/../../kselftest" "$SUITE/"
+	makefile_names TEST_PROGS >"$SUITE/scripts"
+	[[ -s $SUITE/scripts ]] || die "there is no script in $NET/Makefile"
 }
 
 # selftest_command SCRIPT [FILTER]: the command that runs the script, or only the cases with FILTER in their names
@@ -70,7 +52,7 @@ guest() {
 	local kernel=$1 command=$2 cpus=1
 	shift 2
 	[[ $command != *wakeup.sh && $command != *bounded.sh ]] || cpus=2
-	cd "$SUITE/net" || return
+	cd "$SUITE/net/udp_gso" || return
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 

@@ -373,8 +373,9 @@ static bool udp_gso_charge_tx(struct udp_gso_parts *tx, unsigned int len)
 	return true;
 }
 
-/* udp_gso_detach_tx() turns linear payload into headroom, which each segment of
- * the rest would get, too. Move the rest back.
+/* udp_gso_detach_tx() has turned linear payload into headroom of the last
+ * packet. Each of its segments would be allocated with this headroom, so move
+ * the data back.
  */
 static void udp_gso_move_back(struct udp_gso_parts *tx, struct sk_buff *skb)
 {

@@ -103,7 +103,9 @@ static void *udp_gso_walk_hdr(struct udp_gso_walk *walk, unsigned int offset)
 	return (u8 *)walk->hdr + offset - walk->start;
 }
 
-/* Headers of segments of one length differ in the IPv4 ID and checksums. */
+/* Segments of equal length have equal headers, except for the IPv4 ID and the
+ * checksums.
+ */
 static void udp_gso_walk_set_len(struct udp_gso_walk *walk, unsigned int len)
 {
 	struct udphdr *uh = udp_gso_walk_hdr(walk, walk->transport);

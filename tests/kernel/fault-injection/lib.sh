@@ -5,5 +5,5 @@
 build_program() {
 	mkdir -p "$WORK/fault-injection"
 	logged "build-$1" gcc -O2 -Wall -pthread -isystem "$WORK/build/series/usr/include" \
-		-I "$WORK/series/tools/testing/selftests/net" -o "$WORK/fault-injection/$1" "$TOP/tests/kernel/fault-injection/guest/$1.c"
+		-I "$WORK/series/tools/testing/selftests/net/udp_gso" -o "$WORK/fault-injection/$1" "$TOP/tests/kernel/fault-injection/guest/$1.c"
 }

@@ -10,7 +10,7 @@ make_program() {
 	mkdir -p "$WORK/segmented-vs-plain"
 	new=$(mktemp "$WORK/segmented-vs-plain/new-XXXXXX")
 	logged segmented-vs-plain gcc -O2 -Wall -pthread -isystem "$WORK/build/series/usr/include" \
-		-I "$WORK/series/tools/testing/selftests/net" -o "$new" tests/kernel/segmented-vs-plain/guest/main.c
+		-I "$WORK/series/tools/testing/selftests/net/udp_gso" -o "$new" tests/kernel/segmented-vs-plain/guest/main.c
 	if cmp -s "$new" "$WORK/segmented-vs-plain/programs"; then rm "$new"; else mv "$new" "$WORK/segmented-vs-plain/programs"; fi
 }
 

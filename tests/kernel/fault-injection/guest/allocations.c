@@ -322,7 +322,7 @@ struct tally {
 	int nth, refused, partial, complete;
 };
 
-/* Returns false when no allocation has failed, or the test has */
+/* Returns false if no allocation failed in this send, so that all have been tested, or if the test case failed. */
 static bool test_nth(const struct ends *e, const struct topo *t, const struct shape *s, struct tally *tally)
 {
 	int segs = (s->len + s->size - 1) / s->size, ret, got;

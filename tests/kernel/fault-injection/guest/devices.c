@@ -313,7 +313,7 @@ static long end_senders(void)
 	return sent * sent_data.count;
 }
 
-/* Sends with the same sockets, without changes */
+/* After the changes have stopped, the socket of each sender must still be able to send. */
 static void send_again(void)
 {
 	struct gso_send gso = { &ends.to, payload, SEND_LEN, SEND_SIZE };

@@ -497,8 +497,8 @@ static int send_as_plain(const struct op *op, struct gso_send *s, int size)
 	return one_plain_send ? send_with_room(op, s) : send_messages_as_datagrams(op, s, size);
 }
 
-/* Does IPsec drop the first datagram when UDP_CORK is cleared? No call returns that error, segmented or not, but a
- * plain send without UDP_CORK returns it. @was: the result of the segmented send
+/* Returns true if IPsec drops the first datagram when UDP_CORK is cleared. No call with UDP_CORK returns this error. A plain
+ * send without UDP_CORK returns EMSGSIZE. @was: the result of the segmented send
  */
 static bool fails_at_uncork(const struct op *op, int ret, int was)
 {
