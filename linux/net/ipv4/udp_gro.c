@@ -163,6 +163,9 @@ int udp_gro_complete_list(struct sk_buff *skb, int nhoff)
 		skb->ip_summed = CHECKSUM_NONE;
 	__skb_incr_checksum_unnecessary(skb);
 
+	if (skb->encapsulation)
+		skb->inner_transport_header = skb->transport_header;
+
 	return 0;
 }
 EXPORT_SYMBOL_GPL(udp_gro_complete_list);

@@ -16,6 +16,7 @@
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <linux/virtio_net.h>
 #include <net/gro.h>
@@ -810,36 +811,99 @@ static void test_fou_encap(struct udp_gro_frame *f, int len_diff)
 	test_put16(nh + 4, f->len - ETH_HLEN - sizeof(struct iphdr) + len_diff);
 }
 
-static void test_fou(struct kunit *test, struct udp_gro_test *t, bool v6,
-		     int len_diff)
+/* Makes a TCP segment of 700 bytes of a datagram of 712 bytes. */
+static void test_make_tcp(struct udp_gro_test *t)
+{
+	unsigned int tcp_len = sizeof(struct tcphdr) + 700;
+	u8 *nh = t->frames[t->nr].data + ETH_HLEN;
+	u8 *th = nh + test_net_hlen(t);
+	u32 sum;
+
+	test_make_frame(t, 712, PLAIN);
+	nh[t->param.v6 ? 6 : 9] = IPPROTO_TCP;
+	memset(th + 4, 0, 16);
+	test_put16(th + 6, t->nr * 700);
+	test_put16(th + 12, 0x5010);	/* length of the header, ACK */
+
+	if (t->param.v6) {
+		sum = test_csum(nh + 8, 32, IPPROTO_TCP + tcp_len);
+	} else {
+		sum = test_csum(nh + 12, 8, IPPROTO_TCP + tcp_len);
+		test_put16(nh + 10, 0);
+		test_put16(nh + 10, ~test_csum(nh, sizeof(struct iphdr), 0));
+	}
+	test_put16(th + 16, ~test_csum(th, tcp_len, sum));
+}
+
+static void test_fou_frames(struct udp_gro_test *t, bool v6, bool tcp,
+			    int len_diff)
 {
 	unsigned int i;
 
 	t->param.v6 = v6;
-	t->dev->features = NETIF_F_GRO | NETIF_F_SG | NETIF_F_GRO_FRAGLIST;
 	t->nr = 0;
 	for (i = 0; i < 5; i++) {
-		test_make_frame(t, 700, PLAIN);
+		if (tcp)
+			test_make_tcp(t);
+		else
+			test_make_frame(t, 700, PLAIN);
 		test_fou_encap(&t->frames[i], len_diff);
 	}
-	test_receive(test, t);
 }
 
-/* Tests aggregation to a fraglist inside a tunnel. */
-static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6)
+/* Tests aggregation to a fraglist inside a tunnel. A router needs the offset of
+ * the inner transport header.
+ */
+static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
+			  bool tcp)
 {
+	const int types = SKB_GSO_UDP_TUNNEL | SKB_GSO_IPXIP4 |
+			  SKB_GSO_FRAGLIST;
+	int type = SKB_GSO_UDP_L4;
 	struct sk_buff *skb;
 
-	test_fou(test, t, v6, 0);
+	if (tcp)
+		type = v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4;
+
+	t->dev->features = NETIF_F_GRO | NETIF_F_SG | NETIF_F_GRO_FRAGLIST;
+	test_fou_frames(t, v6, tcp, 0);
+	test_receive(test, t);
 
 	skb = skb_dequeue(&t->got);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs, t->nr);
-	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type,
-			SKB_GSO_UDP_TUNNEL | SKB_GSO_IPXIP4 | SKB_GSO_UDP_L4 |
-			SKB_GSO_FRAGLIST);
+	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type, types | type);
+	KUNIT_EXPECT_EQ(test, skb_inner_transport_offset(skb),
+			sizeof(struct iphdr) + sizeof(struct udphdr) +
+			test_net_hlen(t));
 	kfree_skb(skb);
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
+}
+
+/* The tunnel is removed while GRO has its packets. The packet must not be
+ * completed as a UDP GSO packet with the outer header.
+ */
+static void test_fou_removed(struct kunit *test, struct udp_gro_test *t,
+			     bool v6, netdev_features_t feature,
+			     struct sock *sk)
+{
+	unsigned int i;
+
+	t->dev->features = NETIF_F_GRO | NETIF_F_SG | feature;
+	test_fou_frames(t, v6, false, 0);
+
+	local_bh_disable();
+	for (i = 0; i < t->nr; i++)
+		napi_gro_receive(&t->napi,
+				 test_make_skb(test, t, &t->frames[i]));
+	WRITE_ONCE(udp_sk(sk)->gro_complete, NULL);
+	napi_gro_flush(&t->napi, false);
+	test_normal_list(&t->napi);
+	local_bh_enable();
+
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
+	skb_queue_purge(&t->got);
+	WRITE_ONCE(udp_sk(sk)->gro_complete, test_fou_complete);
 }
 
 /* A wrong outer length must prevent aggregation, as GRO would correct it. */
@@ -849,7 +913,9 @@ static void test_fou_length(struct kunit *test, struct udp_gro_test *t, bool v6,
 	struct sk_buff *skb;
 	unsigned int i;
 
-	test_fou(test, t, v6, len_diff);
+	t->dev->features = NETIF_F_GRO | NETIF_F_SG | NETIF_F_GRO_FRAGLIST;
+	test_fou_frames(t, v6, false, len_diff);
+	test_receive(test, t);
 	for (i = 0; i < t->nr; i++) {
 		skb = skb_dequeue(&t->got);
 		KUNIT_ASSERT_NOT_NULL(test, skb);
@@ -866,7 +932,10 @@ static void udp_gro_fou_test(struct kunit *test)
 	int v6;
 
 	for (v6 = 0; v6 < 2; v6++) {
-		test_fou_list(test, t, v6);
+		test_fou_list(test, t, v6, false);
+		test_fou_list(test, t, v6, true);
+		test_fou_removed(test, t, v6, NETIF_F_GRO_FRAGLIST, sock->sk);
+		test_fou_removed(test, t, v6, NETIF_F_GRO_UDP_FWD, sock->sk);
 		test_fou_length(test, t, v6, -1);
 		test_fou_length(test, t, v6, 1);
 	}

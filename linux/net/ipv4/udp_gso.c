@@ -63,6 +63,11 @@ static void udp_gso_set_type(struct sk_buff *skb, unsigned int size,
 	shinfo->gso_type = SKB_GSO_UDP_L4;
 	shinfo->gso_size = size;
 	shinfo->gso_segs = segs;
+
+	/* The checksum is partial even if no device completes it, because NAT
+	 * and BPF adjust complete checksums in another way.
+	 */
+	skb->ip_summed = CHECKSUM_PARTIAL;
 }
 
 static bool udp_gso_no_check(const struct sock *sk, bool is_ipv6)
@@ -134,7 +139,6 @@ static struct sk_buff *udp_gso_segment_tx(struct sk_buff *skb,
 		features |= NETIF_F_SG;
 
 	skb->protocol = htons(is_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
-	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb->transport_header;
 	skb->csum_offset = offsetof(struct udphdr, check);
 	udp_gso_set_type(skb, size, 0);

@@ -2146,6 +2146,10 @@ static void udp_gso_walk_test(struct kunit *test)
 	skb_shinfo(skb)->gso_segs -= 2;
 	KUNIT_EXPECT_FALSE(test, udp_gso_walk_allowed(skb));
 	skb_shinfo(skb)->gso_segs++;
+
+	/* the network header of MPLS packets is in front of the IP header */
+	skb->protocol = htons(ETH_P_MPLS_UC);
+	KUNIT_EXPECT_FALSE(test, udp_gso_walk_allowed(skb));
 	udp_gso_abandon(test, t, skb);
 }
 

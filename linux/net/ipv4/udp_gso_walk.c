@@ -76,6 +76,12 @@ static bool udp_gso_walk_is_ipv6(const struct sk_buff *skb)
 	return vlan_get_protocol(skb) == htons(ETH_P_IPV6);
 }
 
+/* Other protocols, such as MPLS, have a header in front of the IP header. */
+static bool udp_gso_walk_is_ipv4(const struct sk_buff *skb)
+{
+	return vlan_get_protocol(skb) == htons(ETH_P_IP);
+}
+
 /**
  * udp_gso_walk_allowed - check whether a driver can iterate over a packet
  * @skb: packet to transmit, data at the MAC header
@@ -86,10 +92,13 @@ static bool udp_gso_walk_is_ipv6(const struct sk_buff *skb)
 bool udp_gso_walk_allowed(const struct sk_buff *skb)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	bool is_ipv6 = udp_gso_walk_is_ipv6(skb);
 	unsigned int payload;
 
-	if (udp_gso_walk_path(skb, udp_gso_walk_is_ipv6(skb)) !=
-	    UDP_GSO_PATH_FAST)
+	if (!is_ipv6 && !udp_gso_walk_is_ipv4(skb))
+		return false;
+
+	if (udp_gso_walk_path(skb, is_ipv6) != UDP_GSO_PATH_FAST)
 		return false;
 
 	/* Drivers compute the number of descriptors from gso_segs. */

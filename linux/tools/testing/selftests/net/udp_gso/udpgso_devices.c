@@ -353,12 +353,23 @@ static const struct ext_row {
 	    0, 0, 0, 0, 0, 0, 0, 2 } },
 };
 
+static void set_ext(struct ends *e, const struct ext_row *row)
+{
+	unsigned char val[40];
+
+	memcpy(val, row->val, sizeof(val));
+	if (row->opt == IPV6_RTHDR && row->fam == V6)
+		memcpy(val + 8, &e->to.v6.sin6_addr, 16);
+	if (setsockopt(e->tx, row->level, row->opt, val, row->len))
+		die("%s", row->name);
+	e->ext = row->layers;
+}
+
 static const char * const ext_features[] = { "", "mid:e0 uso-", "tx:d0 uso-" };
 
 static void test_ext(const struct test_case *tc)
 {
 	const struct ext_row *row = tc->row;
-	unsigned char val[40];
 	struct ends e;
 
 	if (!topo_open(&e, &routed, ext_features[tc->dev], row->fam))
@@ -370,12 +381,7 @@ static void test_ext(const struct test_case *tc)
 		enter(TX);
 	}
 
-	memcpy(val, row->val, sizeof(val));
-	if (row->opt == IPV6_RTHDR && row->fam == V6)
-		memcpy(val + 8, &e.to.v6.sin6_addr, 16);
-	if (setsockopt(e.tx, row->level, row->opt, val, row->len))
-		die("%s", row->name);
-	e.ext = row->layers;
+	set_ext(&e, row);
 	/* devices can segment packets with IPv4 options */
 	e.unsegmented = row->fam == V4 && !tc->dev;
 	send_shapes(&e, MTU, row->len);
@@ -505,18 +511,22 @@ static const struct topo nat = {
 			  "addr add 2001:db8::9/64 dev d0 nodad",
 };
 
+/* tc->row: headers between IP and UDP; NULL: none */
 static void test_nat(const struct test_case *tc)
 {
 	const struct variant *v = &variants[tc->dev];
+	const struct ext_row *ext = tc->row;
 	struct ends e;
 
 	if (!topo_open(&e, &nat, v->features, tc->fam) ||
 	    !batch(TX, "exec nft -f -", SNAT("ip", "192.0.2.9:6000")
 		   SNAT("ip6", "[2001:db8::9]:6000")))
 		goto close;
+	if (ext)
+		set_ext(&e, ext);
 	e.from = addr_of(tc->fam, "192.0.2.9", "2001:db8::9", 6000);
-	e.unsegmented = v->unsegmented;
-	send_shapes(&e, MTU, 0);
+	e.unsegmented = v->unsegmented && (!ext || tc->fam == V4);
+	send_shapes(&e, MTU, ext ? ext->len : 0);
 	batch(TX, "exec nft -f -", "flush ruleset");
 close:
 	ends_close(&e);
@@ -587,7 +597,7 @@ static void add_stack_cases(const struct topo *t)
 static void add_hop_cases(enum family fam)
 {
 	const char *f = family_name[fam];
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < ARRAY_SIZE(hops); i++) {
 		add_case(test_hops, &routed, fam, i, "forwarded: %s %s", f,
@@ -599,9 +609,16 @@ static void add_hop_cases(enum family fam)
 		add_case(test_too_big, NULL, fam, i,
 			 "forwarded: %s too big, %s", f,
 			 *small_features[i] ? small_features[i] : "all on");
-	for (i = 0; i < ARRAY_SIZE(variants) && !variants[i].top; i++)
+	for (i = 0; i < ARRAY_SIZE(variants) && !variants[i].top; i++) {
 		add_case(test_nat, NULL, fam, i, "NAT: %s %s", f,
 			 variants[i].name);
+		for (j = 0; j < ARRAY_SIZE(ext_rows); j++)
+			if (ext_rows[j].fam == fam &&
+			    ext_rows[j].opt != IPV6_RTHDR)
+				add_case(test_nat, &ext_rows[j], fam, i,
+					 "NAT: %s %s, %s", f, ext_rows[j].name,
+					 variants[i].name);
+	}
 	for (i = 0; i < ARRAY_SIZE(dummies); i++)
 		add_case(test_dummy, NULL, fam, i, "dummy: %s %s", f,
 			 dummies[i].name);
