@@ -52,6 +52,7 @@ digest() {
 			printf '%s\n' "$topic"
 			files_of "$PATCHES/$topic" | xargs -r -d '\n' sha256sum
 		done
+		[[ $TARGET == 6.12 ]] || find "$TARGET_DIR/patches" -type f -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0 -r sha256sum
 	} | sha256sum
 }
 
@@ -65,24 +66,27 @@ make_sparse_tree() {
 	mkdir -p "$dir/info"
 	{
 		printf '/%s\n' COPYING "${@:4}"
-		find "$patches" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
+		find "$patches" "$TARGET_DIR" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
 	} | LC_ALL=C sort -u >"$dir/info/sparse-checkout"
 	AT=$new sparse read-tree -mu HEAD
 }
 
 sparse() { kgit -c core.sparseCheckout=true -c core.sparseCheckoutCone=false -c index.sparse=false "$@"; }
 
-# apply PATCHES DIR: applies the patches without fuzz and without merge, with a fixed committer and the date of the
-# author. Prints a line `TOPIC COMMIT` for each topic.
+# apply PATCHES DIR: applies the patches with a fixed committer and the date of the author: without fuzz and without merge, but
+# for targets other than 6.12, where patches without an override are merged. Prints a line `TOPIC COMMIT` for each topic.
 apply() {
-	local topic file list why
+	local topic file list why merge=false
+	[[ $TARGET == 6.12 ]] || merge=true
 	: >"$LOG"
 	for topic in $(topics "$1"); do
 		list=$(files_of "$1/$topic")
 		while read -r file; do
 			[[ $file ]] || continue
+			[[ $TARGET == 6.12 ]] || file=$(target_patch "$topic/${file##*/}")
+			[[ $file ]] || continue
 			GIT_COMMITTER_NAME='UDP GSO series' GIT_COMMITTER_EMAIL=series@localhost AT=$2 sparse \
-				-c am.threeWay=false -c am.messageId=false -c mailinfo.scissors=false \
+				-c am.threeWay=$merge -c am.messageId=false -c mailinfo.scissors=false \
 				-c apply.whitespace=nowarn -c apply.ignoreWhitespace=no \
 				am --keep-non-patch --committer-date-is-author-date "$file" >>"$LOG" 2>&1 </dev/null && continue
 			why=$(grep -m1 -E '^(error|fatal):' "$LOG" || echo 'see the log')

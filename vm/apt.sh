@@ -30,6 +30,12 @@ private_apt() {
 		"$sub" -y "$@" >>"$LOG" 2>&1 </dev/null
 }
 
+# private_cache COMMAND ARG...: apt-cache with the lists of private_apt
+private_cache() {
+	apt-cache -o "Dir::Etc::sourcelist=$new/sources.list" -o Dir::Etc::sourceparts=- \
+		-o "Dir::State::lists=$new/lists" -o "Dir::Cache=$new/cache" "$@" 2>>"$LOG" </dev/null
+}
+
 # new_root [SUFFIX]: empties $new
 new_root() {
 	rm -rf "$new"
