@@ -7,7 +7,7 @@ WORK=${UDPGSO_WORK:-$TOP/work}
 # TARGET: the release of the kernel that the series is applied to. targets/TARGET has its pin, rules, and what differs.
 TARGET=${TARGET:-6.12}
 TARGET_DIR=$TOP/targets/$TARGET
-if [[ ! -e $TARGET_DIR/pin ]]; then
+if [[ $TARGET != 6.12 && ! -e $TARGET_DIR/pin ]]; then
 	printf 'error: there is no target %s; the targets are: %s\n' "$TARGET" \
 		"$(cd "$TOP/targets" && printf '%s\n' */pin | paste -sd ' ' | sed 's,/pin,,g')" >&2
 	exit 1

@@ -59,14 +59,15 @@ digest() {
 # make_sparse_tree DIR PATCHES [COMMIT [FILE...]]: makes a worktree of COMMIT (base by default) that has only the
 # FILEs and the files that the patches change.
 make_sparse_tree() {
-	local new=$1 patches=$2 dir
+	local new=$1 patches=("$2") dir
+	[[ ! -d $TARGET_DIR/patches ]] || patches+=("$TARGET_DIR/patches")
 	kgit worktree prune
 	kgit worktree add -q --detach --no-checkout "$new" "${3:-base}"
 	dir=$(AT=$new kgit rev-parse --absolute-git-dir)
 	mkdir -p "$dir/info"
 	{
 		printf '/%s\n' COPYING "${@:4}"
-		find "$patches" "$TARGET_DIR" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
+		find "${patches[@]}" -name '*.patch' -exec sed -nE 's,^(---|\+\+\+) [ab](/.*),\2,p; s,^rename from (.*),/\1,p' {} +
 	} | LC_ALL=C sort -u >"$dir/info/sparse-checkout"
 	AT=$new sparse read-tree -mu HEAD
 }
