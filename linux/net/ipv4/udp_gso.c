@@ -63,11 +63,6 @@ static void udp_gso_set_type(struct sk_buff *skb, unsigned int size,
 	shinfo->gso_type = SKB_GSO_UDP_L4;
 	shinfo->gso_size = size;
 	shinfo->gso_segs = segs;
-
-	/* The checksum is partial even if no device completes it, because NAT
-	 * and BPF adjust complete checksums in another way.
-	 */
-	skb->ip_summed = CHECKSUM_PARTIAL;
 }
 
 static bool udp_gso_no_check(const struct sock *sk, bool is_ipv6)
@@ -118,6 +113,11 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 		     IS_UDPLITE(skb->sk)))
 		return size;
 
+	/* A device need not find the UDP header behind extension headers. */
+	if (unlikely(is_ipv6 &&
+		     skb_network_header_len(skb) != sizeof(struct ipv6hdr)))
+		return size;
+
 	/* IPsec transforms each datagram. */
 	if (unlikely(dst_xfrm(skb_dst(skb))))
 		return size;
@@ -139,6 +139,7 @@ static struct sk_buff *udp_gso_segment_tx(struct sk_buff *skb,
 		features |= NETIF_F_SG;
 
 	skb->protocol = htons(is_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb->transport_header;
 	skb->csum_offset = offsetof(struct udphdr, check);
 	udp_gso_set_type(skb, size, 0);
@@ -544,8 +545,8 @@ EXPORT_SYMBOL_GPL(udp_gso_first_tx);
  * Payload of one segment is a plain datagram. More payload makes @skb a GSO
  * packet; the caller writes the checksum of the pseudo header. If the send
  * cannot be one packet (the segments are longer than the path MTU, or have no
- * UDP checksum, or are for IPsec or UDP-Lite, or there are too many), @skb is
- * not changed: the caller sends the packets of udp_gso_first_tx() and
+ * UDP checksum or IPv6 extension headers, or are for IPsec or UDP-Lite, or there
+ * are too many), @skb is not changed: the caller sends the packets of udp_gso_first_tx() and
  * udp_gso_next_tx().
  *
  * Context: process context.
