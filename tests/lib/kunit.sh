@@ -10,9 +10,7 @@ kunit_py() {
 	shift
 	! command -v ccache >/dev/null || cc='ccache gcc'
 	cd "$WORK/series" || return
-	# Relative paths, so that ccache can use what it has compiled in another clone.
-	CCACHE_BASEDIR=$WORK CCACHE_NOHASHDIR=1 tools/testing/kunit/kunit.py "$command" --build_dir="$KUNIT_DIR" \
-		--make_options "CC=$cc" "$@" >&2
+	tools/testing/kunit/kunit.py "$command" --build_dir="$KUNIT_DIR" --make_options "CC=$cc" "$@" >&2
 }
 
 # kunit_build [ARG...]
