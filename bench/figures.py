@@ -16,16 +16,19 @@ import sys
 BENCH = os.path.dirname(os.path.realpath(__file__))
 KERNELS = ("stock", "base", "series")
 FAMILIES = (4, 6)
-RESULTS = os.path.join(BENCH, "results")  # SET.json
+TARGET = os.environ.get("TARGET", "6.12")
+TARGET_DIR = os.path.join(BENCH, "..", "targets", TARGET)
+COMMITTED = os.path.join(BENCH, "results")
+RESULTS = COMMITTED if TARGET == "6.12" else os.path.join(COMMITTED, TARGET)  # SET.json
 PAYLOAD_MAX = 65507
 UNIT = ("ns: instructions of the guest, kernel and program; not cycles. "
         "Rates are at 10^9 instructions per second.")
 UNSUPPORTED = "unsupported"
 
 
-def lines(name):
+def lines(name, folder=BENCH):
     """The fields of each line of a table, without comments."""
-    with open(os.path.join(BENCH, name), encoding="utf-8") as f:
+    with open(os.path.join(folder, name), encoding="utf-8") as f:
         return [re.split("\t+", line) for line in f.read().splitlines() if line and line[0] != "#"]
 
 

@@ -44,10 +44,10 @@ same_commit() {
 	[[ $(AT=$1 kgit log -1 --format='%T %an %ae %at%n%B' "$2") == "$(AT=$1 kgit log -1 --format='%T %an %ae %at%n%B' "$3")" ]]
 }
 
-# export_target ENDS: writes an override for each commit of `series' that differs from what `git am -3' makes of the patch in
-# patches/, and removes the other overrides.
-export_target() {
-	local topic file name commits n=0 total=0 new=$TMP/overrides tree=$TMP/replay prev=base end
+# make_overrides ENDS DIR: writes an override for each commit up to ENDS that differs from what `git am -3' makes of the
+# patch in patches/.
+make_overrides() {
+	local topic file name commits new=$2 tree=$TMP/replay prev=base end
 	local -A file_of
 	export_topics "$1" "$TMP/all"
 	mkdir -p "$new"
@@ -63,12 +63,10 @@ export_target() {
 		done <"$TMP/all/$topic/series"
 		while read -r file; do
 			name=$(override_name "$topic/$file")
-			total=$((total + 1))
 			if [[ ${file_of[$name]-} ]] && replays "$tree" "$PATCHES/$topic/$file" "${file_of[$name]}"; then
 				unset "file_of[$name]"
 				continue
 			fi
-			n=$((n + 1))
 			mkdir -p "$new/$topic"
 			: >"$new/$name"
 			if [[ ${file_of[$name]-} ]]; then
@@ -81,9 +79,22 @@ export_target() {
 		prev=$end
 	done <<<"$1"
 	LC_ALL=C sort -k 2 -o "$new/originals" "$new/originals"
+}
+
+# export_target ENDS: replaces the overrides.
+export_target() {
+	make_overrides "$1" "$TMP/overrides"
 	rm -rf "$OVERRIDES"
-	cp -r "$new" "$OVERRIDES"
-	say "series: $n of $total patches differ for $TARGET: $OVERRIDES"
+	cp -r "$TMP/overrides" "$OVERRIDES"
+	say "series: $(wc -l <"$ORIGINALS") patches differ for $TARGET: $OVERRIDES"
+}
+
+# check_target ENDS: compares the bytes of the overrides with those that an export writes.
+check_target() {
+	make_overrides "$1" "$TMP/overrides"
+	diff -r "$OVERRIDES" "$TMP/overrides" >"$LOG" ||
+		die "the overrides in targets/$TARGET/patches are not what an export writes; full log: $LOG"
+	say "overrides: $(wc -l <"$ORIGINALS") patches, byte-identical"
 }
 
 # replays TREE FILE COMMIT: returns whether `git am -3' makes COMMIT of FILE. Afterwards TREE is at COMMIT.
