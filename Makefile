@@ -105,6 +105,10 @@ soak: ## random senders, receivers and settings on the debug kernel (MINUTES=30 
 trust: ## update docs/trust.md with the results of the last runs
 	@scripts/trust
 
+.PHONY: mainline
+mainline: ## stock 7.3 with the fixes of mainline/: the test of each fix fails on stock and passes with them
+	@tests/kernel/mainline/run
+
 .PHONY: port
 port: ## apply the series to your own git tree of 6.12.y (TREE=/path)
 	@scripts/port '$(TREE)'

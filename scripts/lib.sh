@@ -17,6 +17,10 @@ LOGS=$WORK/logs
 mkdir -p "$LOGS"
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KERNELS=(stock base series)
+# The kernels that can be built: mainline is stock with the fixes of mainline/, mainline-fast-path has that RFC series.
+# shellcheck disable=SC2034
+ALL_KERNELS=("${KERNELS[@]}")
+[[ $TARGET == 6.12 ]] || ALL_KERNELS+=(mainline mainline-fast-path)
 
 # die TEXT: prints one line on stderr and ends with status 1.
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
