@@ -572,7 +572,7 @@ static void test_read(struct kunit *test, struct udp_gro_test *t,
 	if (!memcmp(t->read, want, f->len))
 		return;
 
-	KUNIT_FAIL(test, "datagram %u is not as it came", nr);
+	KUNIT_FAIL(test, "datagram %u differs from the one received", nr);
 	print_hex_dump(KERN_ERR, "got  ", DUMP_PREFIX_OFFSET, 16, 1, t->read,
 		       f->hlen + 16, false);
 	print_hex_dump(KERN_ERR, "want ", DUMP_PREFIX_OFFSET, 16, 1, want,
