@@ -4,13 +4,18 @@
 
 KUNIT_DIR=$WORK/build/kunit
 
-# kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux, in $KUNIT_DIR
+# kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux, in $KUNIT_DIR. The objects are below the tree, as
+# those of scripts/build, so that ccache can use in one tree what it has compiled in another one.
 kunit_py() {
-	local cc=gcc command=$1
+	local cc=gcc command=$1 objects=.build-${KUNIT_DIR##*/}
 	shift
 	! command -v ccache >/dev/null || cc='ccache gcc'
 	cd "$WORK/series" || return
-	tools/testing/kunit/kunit.py "$command" --build_dir="$KUNIT_DIR" --make_options "CC=$cc" "$@" >&2
+	[[ -L $KUNIT_DIR ]] || rm -rf "$KUNIT_DIR"
+	mkdir -p "$objects" "$WORK/build"
+	ln -sfn "../series/$objects" "$KUNIT_DIR"
+	CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
+		tools/testing/kunit/kunit.py "$command" --build_dir="$objects" --make_options "CC=$cc" "$@" >&2
 }
 
 # kunit_build [ARG...]
