@@ -113,6 +113,7 @@ struct sk_buff *udp_gro_receive_segment(struct list_head *head,
 
 	return NULL;
 }
+EXPORT_SYMBOL_GPL(udp_gro_receive_segment);
 
 /**
  * udp_gro_complete_segment - complete a non-fraglist packet
@@ -158,10 +159,7 @@ int udp_gro_complete_list(struct sk_buff *skb, int nhoff)
 	shinfo->gso_segs = NAPI_GRO_CB(skb)->count;
 	shinfo->gso_type |= SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST;
 
-	/* CHECKSUM_COMPLETE has the checksum of the first datagram only. */
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->ip_summed = CHECKSUM_NONE;
-	__skb_incr_checksum_unnecessary(skb);
+	skb_gro_list_checksum_verified(skb);
 
 	if (skb->encapsulation)
 		skb->inner_transport_header = skb->transport_header;

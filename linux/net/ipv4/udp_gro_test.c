@@ -736,7 +736,7 @@ static void udp_gro_no_tunnel_test(struct kunit *test)
 	kfree_skb(skb);
 }
 
-/* Replacements of fou_gro_receive() and fou_gro_complete(), for IP in UDP */
+/* Replacements of fou_gro_receive() and fou_gro_complete() */
 
 static u8 test_fou_proto(const struct sk_buff *skb, unsigned int off)
 {
@@ -745,7 +745,14 @@ static u8 test_fou_proto(const struct sk_buff *skb, unsigned int off)
 	if (skb_copy_bits(skb, off, &version, sizeof(version)))
 		return 0;
 
-	return version >> 4 == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	switch (version >> 4) {
+	case 4:
+		return IPPROTO_IPIP;
+	case 6:
+		return IPPROTO_IPV6;
+	default:
+		return IPPROTO_UDP;
+	}
 }
 
 static struct sk_buff *test_fou_receive(struct sock *sk, struct list_head *head,
@@ -773,11 +780,11 @@ static int test_fou_complete(struct sock *sk, struct sk_buff *skb, int nhoff)
 	return err;
 }
 
-static struct socket *test_fou_socket(struct kunit *test)
+static struct socket *test_fou_socket(struct kunit *test, u16 port)
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET,
-		.sin_port = htons(TEST_FOU_PORT),
+		.sin_port = htons(port),
 	};
 	struct socket *sock;
 
@@ -855,7 +862,7 @@ static void test_fou_frames(struct udp_gro_test *t, bool v6, bool tcp,
  * the inner transport header.
  */
 static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
-			  bool tcp)
+			  bool tcp, u8 summed)
 {
 	const int types = SKB_GSO_UDP_TUNNEL | SKB_GSO_IPXIP4 |
 			  SKB_GSO_FRAGLIST;
@@ -866,13 +873,19 @@ static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
 		type = v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4;
 
 	t->dev->features = NETIF_F_GRO | NETIF_F_SG | NETIF_F_GRO_FRAGLIST;
+	t->param.summed = summed;
 	test_fou_frames(t, v6, tcp, 0);
 	test_receive(test, t);
+	t->param.summed = CHECKSUM_NONE;
 
 	skb = skb_dequeue(&t->got);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs, t->nr);
 	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type, types | type);
+	KUNIT_EXPECT_EQ(test, skb->ip_summed, CHECKSUM_UNNECESSARY);
+	/* The checksum of the inner packet is verified, too. */
+	if (summed == CHECKSUM_COMPLETE)
+		KUNIT_EXPECT_NE(test, skb->csum_level, 0);
 	KUNIT_EXPECT_EQ(test, skb_inner_transport_offset(skb),
 			sizeof(struct iphdr) + sizeof(struct udphdr) +
 			test_net_hlen(t));
@@ -906,6 +919,84 @@ static void test_fou_removed(struct kunit *test, struct udp_gro_test *t,
 	WRITE_ONCE(udp_sk(sk)->gro_complete, test_fou_complete);
 }
 
+/* The tunnel of an inner port is created while GRO has datagrams to that port.
+ * Its callback must not get their payload, which has not been parsed.
+ */
+static void test_fou_created(struct kunit *test, struct udp_gro_test *t)
+{
+	const unsigned int hlen = 2 * (sizeof(struct iphdr) +
+				       sizeof(struct udphdr));
+	struct socket *sock;
+	struct sk_buff *skb;
+	unsigned int i;
+	u8 *payload;
+
+	t->dev->features = NETIF_F_GRO | NETIF_F_SG | NETIF_F_GRO_UDP_FWD;
+	test_fou_frames(t, false, false, 0);
+
+	local_bh_disable();
+	for (i = 0; i < t->nr; i++)
+		napi_gro_receive(&t->napi,
+				 test_make_skb(test, t, &t->frames[i]));
+	local_bh_enable();
+	sock = test_fou_socket(test, TEST_DPORT);
+	local_bh_disable();
+	napi_gro_flush(&t->napi, false);
+	test_normal_list(&t->napi);
+	local_bh_enable();
+	sock_release(sock);
+
+	skb = skb_dequeue(&t->got);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs, t->nr);
+	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type,
+			SKB_GSO_UDP_TUNNEL | SKB_GSO_IPXIP4 | SKB_GSO_UDP_L4);
+	KUNIT_ASSERT_TRUE(test, pskb_may_pull(skb, hlen + 700));
+	payload = t->frames[0].data + ETH_HLEN + hlen;
+	KUNIT_EXPECT_MEMEQ(test, skb->data + hlen, payload, 700);
+	kfree_skb(skb);
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
+}
+
+/* GRO cannot aggregate datagrams whose UDP header follows that of FOU. */
+static void test_fou_direct(struct kunit *test, struct udp_gro_test *t,
+			    netdev_features_t feature)
+{
+	const unsigned int hlen = sizeof(struct udphdr);
+	struct udp_gro_frame *f;
+	struct sk_buff *skb;
+	unsigned int i;
+	u8 *nh, *uh;
+
+	t->dev->features = NETIF_F_GRO | NETIF_F_SG | feature;
+	t->param.v6 = false;
+	t->nr = 0;
+	for (i = 0; i < 5; i++) {
+		f = &t->frames[i];
+		test_make_frame(t, 700, PLAIN);
+		nh = f->data + ETH_HLEN;
+		uh = nh + sizeof(struct iphdr);
+		memmove(uh + hlen, uh, f->len - f->hlen);
+		f->len += hlen;
+		f->hlen += hlen;
+		memset(uh, 0, hlen);
+		test_put16(uh + 2, TEST_FOU_PORT);
+		test_put16(uh + 4, f->len - (uh - f->data));
+		test_put16(nh + 2, f->len - ETH_HLEN);
+		test_put16(nh + 10, 0);
+		test_put16(nh + 10, ~test_csum(nh, sizeof(struct iphdr), 0));
+	}
+	test_receive(test, t);
+
+	for (i = 0; i < t->nr; i++) {
+		skb = skb_dequeue(&t->got);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_FALSE(test, skb_is_gso(skb));
+		kfree_skb(skb);
+	}
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
+}
+
 /* A wrong outer length must prevent aggregation, as GRO would correct it. */
 static void test_fou_length(struct kunit *test, struct udp_gro_test *t, bool v6,
 			    int len_diff)
@@ -928,17 +1019,22 @@ static void test_fou_length(struct kunit *test, struct udp_gro_test *t, bool v6,
 static void udp_gro_fou_test(struct kunit *test)
 {
 	struct udp_gro_test *t = test->priv;
-	struct socket *sock = test_fou_socket(test);
-	int v6;
+	struct socket *sock = test_fou_socket(test, TEST_FOU_PORT);
+	int v6, tcp;
 
 	for (v6 = 0; v6 < 2; v6++) {
-		test_fou_list(test, t, v6, false);
-		test_fou_list(test, t, v6, true);
+		for (tcp = 0; tcp < 2; tcp++) {
+			test_fou_list(test, t, v6, tcp, CHECKSUM_NONE);
+			test_fou_list(test, t, v6, tcp, CHECKSUM_COMPLETE);
+		}
 		test_fou_removed(test, t, v6, NETIF_F_GRO_FRAGLIST, sock->sk);
 		test_fou_removed(test, t, v6, NETIF_F_GRO_UDP_FWD, sock->sk);
 		test_fou_length(test, t, v6, -1);
 		test_fou_length(test, t, v6, 1);
 	}
+	test_fou_created(test, t);
+	test_fou_direct(test, t, NETIF_F_GRO_FRAGLIST);
+	test_fou_direct(test, t, NETIF_F_GRO_UDP_FWD);
 	sock_release(sock);
 }
 

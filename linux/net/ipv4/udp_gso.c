@@ -311,27 +311,40 @@ static bool udp_gso_can_send(const struct sock *sk)
 	       READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
 }
 
+/* io_uring cancels a request of a worker with a signal. */
+static bool udp_gso_cancelled(void)
+{
+	return fatal_signal_pending(current) ||
+	       (current->flags & PF_IO_WORKER && signal_pending(current));
+}
+
 /* Sleeps until the send buffer has room; false if it has none after @timeo, or
  * after a fatal signal or shutdown(). Other signals do not end the wait,
- * because the rest of the send would be lost. sock_wfree() wakes interruptible
- * waiters only, and only if half of the send buffer is free, so check at
- * intervals.
+ * because the rest of the send would be lost; the freezer, which sends one,
+ * may freeze the task while it sleeps. sock_wfree() wakes interruptible waiters
+ * only, and only if half of the send buffer is free, so check at intervals.
+ *
+ * A corked send sleeps with the socket lock held, so that shutdown() waits for
+ * it.
  */
 static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 {
 	unsigned long end = jiffies + timeo;
 
 	while (!udp_gso_has_room(sk, 0)) {
-		if (timeo <= 0 || fatal_signal_pending(current) ||
+		if (timeo <= 0 || udp_gso_cancelled() ||
 		    READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
 			return false;
 
-		if (signal_pending(current))
-			schedule_timeout_killable(1);
-		else
+		if (signal_pending(current)) {
+			__set_current_state(TASK_KILLABLE |
+					    TASK_FREEZABLE_UNSAFE);
+			schedule_timeout(1);
+		} else {
 			wait_event_interruptible_timeout(*sk_sleep(sk),
 							 udp_gso_can_send(sk),
 							 min_t(long, timeo, HZ));
+		}
 		timeo = end - jiffies;
 	}
 
