@@ -714,7 +714,8 @@ static void show_state(FILE *f, const struct op *op)
 		return;
 	fprintf(f, "  by %d\n  IPV6_MTU %d\n  UDP-Lite %d\n  SO_NO_CHECK %d\n", segment_size, own_mtu[op->sock],
 		get_int(socks[op->sock], SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDPLITE,
-		get_int(socks[op->sock], SOL_SOCKET, SO_NO_CHECK));
+		get_int(socks[op->sock], SOL_SOCKET, SO_NO_CHECK) ||
+		(op->sock == V6 && get_int(socks[V6], SOL_UDP, UDP_NO_CHECK6_TX)));
 	show_received(f, 0);
 	show_received(f, 1);
 	if (ioctl(socks[op->sock], SIOCOUTQ, &outq) || outq)

@@ -13,8 +13,8 @@
 #define MAX_FRAME	(1 << 17)
 #define MAX_SEEN	65536
 
-/* Print the last fragment of an IPv6 datagram as part of the one before it if it has less than 8 bytes. A plain send
- * ends each fragment at a multiple of 8 bytes, and ip6_fragment() ends all but the last one there.
+/* Print the last fragment of an IPv6 datagram, also inside of ESP, as part of the one before it if it has less than 8 bytes.
+ * A plain send ends each fragment at a multiple of 8 bytes, and ip6_fragment() ends all but the last one there.
  */
 static bool join_short_fragments;
 static __u64 seen_ids[MAX_SEEN];
@@ -65,6 +65,32 @@ static void show_udp(FILE *f, unsigned char *p, int len, __u32 pseudo, bool comp
 }
 
 static void show_packet(FILE *f, unsigned char *p, int len, bool complete);
+static int show_extensions(char *text, int size, const unsigned char *p, int *hlen);
+
+/* The length of what is inside of ESP in tunnel mode. The cipher is null. */
+static int inside_esp(const unsigned char *p, int len)
+{
+	int inside = len - 8 - 2 - p[len - 2], nh = p[len - 1];
+
+	return nh == IPPROTO_IPIP || nh == IPPROTO_IPV6 ? inside : 0;
+}
+
+/* Show what is inside of ESP, without the outer headers, if it is an IPv6 fragment that may be joined, or the rest that is
+ * joined. Returns false if it is not.
+ */
+static bool show_fragment_inside(FILE *f, unsigned char *p, int len)
+{
+	int hlen, inside = len < 10 ? 0 : inside_esp(p, len);
+	unsigned char *inner = p + 8;
+	char extensions[128];
+
+	if (!join_short_fragments || inside < 48 || inner[0] >> 4 != 6 ||
+	    show_extensions(extensions, sizeof(extensions), inner, &hlen) != IPPROTO_FRAGMENT ||
+	    !(get16(inner + hlen + 2) & ~7))
+		return false;
+	show_packet(f, inner, inside, true);
+	return true;
+}
 
 /* The cipher is null, so the payload can be compared. The sequence number is not. */
 static void show_esp(FILE *f, unsigned char *p, int len)
@@ -126,6 +152,8 @@ static void show_ipv4(FILE *f, unsigned char *p, int len, bool complete)
 		join_esp(f, dst, get16(p + 4), p + hlen, len - hlen, (frag & 0x1fff) * 8, frag & 0x2000);
 		return;
 	}
+	if (proto == IPPROTO_ESP && show_fragment_inside(f, p + hlen, len - hlen))
+		return;
 	fprintf(f, "  ip4 %s%s total %d hlen %d tos %d ttl %d", dst,
 		csum_bytes(0, p, hlen) == 0xffff ? "" : " BAD HEADER", get16(p + 2), hlen, p[1], p[8]);
 	/* With DF, the ID has no meaning (RFC 6864). */
@@ -229,6 +257,8 @@ static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete)
 		join_esp(f, dst, id, p + hlen, len - hlen, offset, more);
 		return;
 	}
+	if (nh == IPPROTO_ESP && show_fragment_inside(f, p + hlen, len - hlen))
+		return;
 	if (keep_fragment(f, p, len, hlen, offset, more, id, complete))
 		return;
 	fprintf(f, "  ip6 %s payload %d class %d hops %d%s", dst, get16(p + 4), get16(p) >> 4 & 0xff, p[7],
