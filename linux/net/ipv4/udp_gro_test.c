@@ -882,10 +882,10 @@ static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs, t->nr);
 	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type, types | type);
-	KUNIT_EXPECT_EQ(test, skb->ip_summed, CHECKSUM_UNNECESSARY);
+	KUNIT_EXPECT_TRUE(test, skb->ip_summed == CHECKSUM_UNNECESSARY);
 	/* The checksum of the inner packet is verified, too. */
 	if (summed == CHECKSUM_COMPLETE)
-		KUNIT_EXPECT_NE(test, skb->csum_level, 0);
+		KUNIT_EXPECT_TRUE(test, skb->csum_level > 0);
 	KUNIT_EXPECT_EQ(test, skb_inner_transport_offset(skb),
 			sizeof(struct iphdr) + sizeof(struct udphdr) +
 			test_net_hlen(t));
