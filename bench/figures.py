@@ -18,8 +18,7 @@ KERNELS = ("stock", "base", "series")
 FAMILIES = (4, 6)
 TARGET = os.environ.get("TARGET", "6.12")
 TARGET_DIR = os.path.join(BENCH, "..", "targets", TARGET)
-COMMITTED = os.path.join(BENCH, "results")
-RESULTS = COMMITTED if TARGET == "6.12" else os.path.join(COMMITTED, TARGET)  # SET.json
+RESULTS = os.path.join(BENCH, "results", *([] if TARGET == "6.12" else [TARGET]))  # SET.json
 PAYLOAD_MAX = 65507
 UNIT = ("ns: instructions of the guest, kernel and program; not cycles. "
         "Rates are at 10^9 instructions per second.")

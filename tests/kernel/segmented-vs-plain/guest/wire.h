@@ -67,24 +67,16 @@ static void show_udp(FILE *f, unsigned char *p, int len, __u32 pseudo, bool comp
 static void show_packet(FILE *f, unsigned char *p, int len, bool complete);
 static int show_extensions(char *text, int size, const unsigned char *p, int *hlen);
 
-/* The length of what is inside of ESP in tunnel mode. The cipher is null. */
-static int inside_esp(const unsigned char *p, int len)
-{
-	int inside = len - 8 - 2 - p[len - 2], nh = p[len - 1];
-
-	return nh == IPPROTO_IPIP || nh == IPPROTO_IPV6 ? inside : 0;
-}
-
-/* Show what is inside of ESP, without the outer headers, if it is an IPv6 fragment that may be joined, or the rest that is
- * joined. Returns false if it is not.
+/* Shows what is inside of ESP in tunnel mode, without the outer headers, if it is an IPv6 fragment that is not the first of
+ * its datagram: the two sides may have another number of these. Returns false if it is something else.
  */
 static bool show_fragment_inside(FILE *f, unsigned char *p, int len)
 {
-	int hlen, inside = len < 10 ? 0 : inside_esp(p, len);
+	int hlen, inside = len < 10 ? 0 : len - 8 - 2 - p[len - 2];
 	unsigned char *inner = p + 8;
 	char extensions[128];
 
-	if (!join_short_fragments || inside < 48 || inner[0] >> 4 != 6 ||
+	if (!join_short_fragments || inside < 48 || p[len - 1] != IPPROTO_IPV6 ||
 	    show_extensions(extensions, sizeof(extensions), inner, &hlen) != IPPROTO_FRAGMENT ||
 	    !(get16(inner + hlen + 2) & ~7))
 		return false;
