@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Each target calls one script; `make help` lists them.
+# Each target calls a script; `make help` lists the targets.
 
 KERNEL ?= series
 
@@ -25,7 +25,7 @@ bench-check: ## measure, compare the series with bench/bounds and the committed 
 	@bench/all --check $(if $(SHORT),short,full)
 
 .PHONY: bench-time
-bench-time: prep ## native time of segmentation on user-mode Linux, stock and series alternately (PAIRS=N)
+bench-time: prep ## measure the native time of segmentation on user-mode Linux of stock and series (PAIRS=N)
 	@PAIRS=$(or $(PAIRS),30) bench/pairs
 
 .PHONY: profile
@@ -49,7 +49,7 @@ kunit: ## the KUnit suites of the series on user-mode Linux (SUITE=NAME)
 	@tests/kunit '$(SUITE)'
 
 .PHONY: test-uso
-test-uso: build ## guests with a device that does USO, and this machine (KERNEL=stock|base|series; root)
+test-uso: build ## test traffic between the host and guests whose device segments (KERNEL=stock|base|series; root)
 	@KERNEL=$(KERNEL) tests/kernel/virtio-uso/run
 
 .PHONY: check
@@ -106,7 +106,7 @@ trust: ## update docs/trust.md with the results of the last runs
 	@scripts/trust
 
 .PHONY: mainline
-mainline: ## stock 7.3 with the fixes of mainline/: the test of each fix fails on stock and passes with them
+mainline: ## stock 7.3 with the fixes of mainline/: the test of each fix fails on stock and passes with the fixes
 	@tests/kernel/mainline/run
 
 .PHONY: port
@@ -118,7 +118,7 @@ series-mbox: prep ## write the mails of a topic to work/outgoing (TOPIC=1-udp-gs
 	@scripts/series send '$(TOPIC)' $(if $(VERSION),-v$(VERSION))
 
 .PHONY: test-mutants
-test-mutants: prep ## small wrong changes to the series, each must make a test fail (MUTANTS="NAME...": only these)
+test-mutants: prep ## small wrong changes to the series; each one must make a test fail (MUTANTS="NAME...": only these)
 	@tests/tools/mutants/run $(MUTANTS)
 
 .PHONY: test-machines
@@ -126,7 +126,7 @@ test-machines: prep ## KUnit and selftests on emulated machines, and with clang,
 	@tests/kernel/other-machines/run $(MACHINES)
 
 .PHONY: coverage
-coverage: prep ## which lines of the series its tests run
+coverage: prep ## find the lines of the series that its tests run
 	@tests/kernel/coverage/run
 
 .PHONY: fuzz-vnet
@@ -142,5 +142,5 @@ test-deb: prep ## install these packages in a new Debian root, boot it, test it,
 	@FLAVOUR='$(FLAVOUR)' DEBUG_INFO='$(DEBUG_INFO)' tests/kernel/packages/run
 
 .PHONY: clean
-clean: ## remove what was built and the cache of passed tests; the trees stay
+clean: ## remove the builds and the cache of passed tests; the trees stay
 	@rm -rf work/build work/uml-* work/selftests work/passed work/prefix.good

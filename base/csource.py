@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""C text that can be cut: places, statements and lists, without a compiler."""
+"""C source text whose places, statements and list elements can be removed, without a compiler."""
 import functools
 import re
 
@@ -35,11 +35,11 @@ class Stmt:
 
 
 class Source:
-	"""One file: its text, and the text with all that is not code blanked.
+	"""One file: its text, and two masks, in which all that is not code is blank.
 
 	Positions are indices into the text; masks have the text's length.  `code'
-	lacks comments, literals and preprocessor lines, `full' keeps the latter
-	and is what the inside of a macro is searched in.
+	has no comments, literals and preprocessor lines.  `full' has the
+	preprocessor lines, and is searched for the contents of macros.
 	"""
 
 	def __init__(self, text, shell=False):
@@ -61,7 +61,7 @@ class Source:
 		return self.text if self.shell else CPP.sub(blank, INERT.sub(blank, self.text))
 
 	def replace(self, a, b, new=''):
-		"""Replace whole tokens and comments; the masks follow, which is quick."""
+		"""Replace whole tokens and comments, and update the masks without new parsing."""
 		line = self.line_start(a)
 		if self.text[line:a].lstrip().startswith('#') or self.text[line - 2:line] == '\\\n':
 			return self.set(self.text[:a] + new + self.text[b:])
@@ -111,7 +111,7 @@ class Source:
 		return start, end
 
 	def cut(self, a, b):
-		"""Remove [a, b) and the blank line that is then one too many."""
+		"""Remove [a, b), and a blank line that is superfluous then."""
 		self.replace(a, b)
 		if self.text[a - 1:a] not in ('', '\n'):
 			return
@@ -207,13 +207,13 @@ class Source:
 		return list(self.statement(brace, None).walk())
 
 	def innermost(self, name, anchor, kinds, head=False):
-		"""Statements with the anchor and no such statement around it inside."""
+		"""The innermost statements that contain the anchor; head: the outermost with it in their head."""
 		hits = []
 		for s in self.statements(name):
 			a, b = s.head if head else (s.a, s.b)
 			if s.kind in kinds and re.search(r'\b(?:%s)\b' % anchor, self.code[a:b]):
 				hits.append(s)
-		if head:	# the outermost: what is inside goes or stays with it
+		if head:	# the outermost, because the statements inside are part of it
 			return [s for s in hits if not any(
 				o is not s and o.a <= s.a and s.b <= o.b for o in hits)]
 		return [s for s in hits if not any(
@@ -233,7 +233,7 @@ class Source:
 		self.cut(*self.whole_lines(s.a, s.b))
 
 	def settle(self, s, keep):
-		"""An if whose condition is known: keep then, else or nothing."""
+		"""Replace an if whose condition is known by its body keep, or by nothing."""
 		if s.parent and s.parent.kind == 'if' and s.parent.other is s:
 			if not keep:
 				return self.replace(s.parent.then.b, s.b)
@@ -315,7 +315,7 @@ class Source:
 		self.join(len(head))
 
 	def join(self, a):
-		"""Append the next line to the one at a if it continues it and fits."""
+		"""Append the next line to the line at a, if that line ends in , | or && and the result fits."""
 		eol = self.line_end(a)
 		line = self.text[self.line_start(a):eol - 1]
 		after = self.text[eol:self.line_end(eol)].strip()
@@ -324,7 +324,7 @@ class Source:
 			self.replace(eol - 1, self.line_end(eol) - 1, ' ' + after)
 
 	def unparen(self, a):
-		"""Drop the parentheses that end at or around a when they hold one word."""
+		"""Remove the parentheses that open at a if they contain only one word."""
 		m = re.compile(r'\((\s*[!~]*(?:[\w.>-]+)?(?:\([^()]*\))?\s*)\)').match(self.text, a)
 		before = re.search(r'(\w*)(\s*)\Z', self.text[:a])
 		if m and (before.group(2) or not before.group(1)) and \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Plugin of QEMU that counts how often the instruction at each address runs
- * between the marks mark_begin() and mark_end() of bench/send. It keeps the run
- * with the fewest instructions, which contains no interrupt. mark_done() ends a
- * row.
+ * between the marks mark_begin() and mark_end() of bench/send. It keeps the
+ * counts of the run with the fewest instructions, which normally contains no
+ * interrupt. mark_done() ends a row.
  *
  *	-plugin FILE,begin=ADDR,end=ADDR,done=ADDR,out=FILE
  * The output has a line "row N" and lines "ADDRESS COUNT" for each row.

@@ -132,7 +132,7 @@ def show(family, groups):
 
 
 def save(family, path, trees, groups):
-    """Writes the functions that are among the largest ones on one of the kernels."""
+    """Writes the functions that are among those with the most instructions on one of the kernels."""
     found, rows = {g[0]: profiles(*g) for g in groups}, []
     for row in dict.fromkeys(r for f in found.values() for r, v in f if v == family):
         there = {k: f[row, family] for k, f in found.items() if (row, family) in f}

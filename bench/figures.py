@@ -126,14 +126,14 @@ class Figures:
         return figure and figure.row.get("copy")
 
     def time(self, case, family):
-        """The median of the ratios that bench/pairs measured."""
+        """The median of the ratios, from a file of bench/pairs."""
         return next(r["ratio"] for r in self.rows if (r["case"], r["family"]) == (case, family))
 
     def names(self):
         return list(dict.fromkeys(r["case"] for r in self.rows))
 
     def measured(self):
-        """The rows of bench/rows that have figures here."""
+        """The rows of bench/rows that have figures in these files."""
         names = set(self.names())
         return [row for row in table()[0].values() if row.name in names]
 
@@ -149,7 +149,7 @@ class Figures:
 
 
 def least(results):
-    """The run with the fewest instructions, or with the least memory. The other runs contain timer ticks or work queues."""
+    """The run with the fewest instructions, or with the least memory. Other runs may contain timer ticks or work."""
     row = min((json.loads(r) for r in results), key=lambda r: r.get("ns", r.get("memory", 0)))
     row["rounds"] = len(results)
     return row

@@ -26,7 +26,7 @@
 #define SEGMENTS	44
 #define SIZE		1452
 #define PAYLOAD		(SEGMENTS * SIZE)
-#define ORDER		3		/* that of the page fragments of a socket */
+#define ORDER		3		/* as in the page fragments of a socket */
 #define FRAG		(PAGE_SIZE << ORDER)
 #define FRAGS		DIV_ROUND_UP(PAYLOAD, FRAG)
 #define BATCH		16		/* packets per run */
@@ -141,8 +141,8 @@ static struct sk_buff *gso_time_packet(struct kunit *test, struct gso_time *t,
 	return skb;
 }
 
-/* Segments as dev_queue_xmit() does, and frees as a driver does when the device
- * has sent all segments. Returns the number of segments.
+/* Segments a packet as dev_queue_xmit() does, and frees the segments as a driver
+ * does when the device has sent all of them. Returns the number of segments.
  */
 static unsigned int gso_time_send(struct sk_buff *skb,
 				  netdev_features_t features)

@@ -69,7 +69,7 @@ counting() {
 	printf '%s\n' --qemu -plugin --qemu "$arg"
 }
 
-# can_load_plugin: whether QEMU loads the plugin; its error message goes to stderr.
+# can_load_plugin: returns whether QEMU loads the plugin. The error message of QEMU goes to stderr.
 can_load_plugin() {
 	local options
 	mapfile -t options < <(counting /dev/null)

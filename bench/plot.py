@@ -36,13 +36,13 @@ def block(name, rows):
 
 
 def top(fig, rows):
-    """A range for both families."""
+    """The upper end of the axis, for both families."""
     values = [fig.each(k, row.name, f) for k in KERNELS for row in rows for f in figures.FAMILIES]
     return 1.05 * max((v for v in values if v), default=1)
 
 
 def panel(family, left, right, plots):
-    """The plot of one family. Only the first one has the legend."""
+    """The plot of one family. Only the first plot has the legend."""
     return (f"set lmargin at screen {left}\nset rmargin at screen {right}\n"
             f'set title "IPv{family}"\nplot ' + ", ".join(plots) + "\nunset key\n")
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sends bursts of datagrams in several equal runs and prints the lowest number
  * of instructions of a run as JSON. The same process also receives, reads the
- * tun device or reads the completions, so that a single CPU runs nothing else.
+ * tun device or reads the completions, so that the CPU runs no other process.
  *
  *	send [-4|-6] -D ADDR -s BURST -d SIZE|-S SIZE [OPTION]...
  *	-D ADDR		destination
@@ -10,8 +10,8 @@
  *	-S SIZE		sends the burst with one call, with UDP_SEGMENT set to SIZE
  *	-m		sends the burst with one sendmmsg()
  *	-z		MSG_ZEROCOPY
- *	-I BYTES	iovec entries of BYTES
- *	-M BYTES	one call with MSG_MORE for each BYTES
+ *	-I BYTES	uses iovec entries of BYTES
+ *	-M BYTES	makes one call with MSG_MORE for each BYTES of the burst
  *	-R here|NETNS	receives in this or in another network namespace
  *	-G		receives with UDP_GRO
  *	-T DEVICE	reads the packets from this tun device

@@ -41,7 +41,7 @@ strip_locations() { sed -E -e "s,$WORK/(base|series|prefix)/,,g" -e 's/^([^ :]+)
 new_lines() { comm -13 <(uniq -c "$1" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort) \
 	<(uniq -c "$2" | awk '{ n = $1; $1 = ""; for (i = 1; i <= n; i++) print i $0 }' | LC_ALL=C sort); }
 
-# kmake TREE OUT ARG...: runs make; as in scripts/build, only one build runs at a time.
+# kmake TREE OUT ARG...: runs make. Only one build runs at a time, as in scripts/build.
 kmake() {
 	local src=$1 out=$2 cc=gcc
 	shift 2
@@ -65,7 +65,7 @@ compile_both() {
 	shift 2
 	mapfile -t files < <(changed_files '*.c' ':!tools' ':!samples' ':!Documentation')
 	((${#files[@]})) || { say "the series changes no C files yet"; exit; }
-	# Headers are not compiled alone: also compile files that include most of them.
+	# Headers are not compiled alone. Therefore also compile files that include most of them.
 	files+=(net/core/dev.c net/core/gso.c net/core/skbuff.c net/ipv4/udp.c net/ipv6/udp.c)
 	mapfile -t files < <(printf '%s\n' "${files[@]}" | LC_ALL=C sort -u)
 	count=${#files[@]}

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-# Makes the configuration for scripts/deb, which sources this file: Debian's, with the changes of the fragments.
+# Makes the configuration for scripts/deb: Debian's configuration with the changes in the fragments. scripts/deb sources
+# this file.
 # shellcheck shell=bash disable=SC2154
 
 # values FILE: prints the symbols that are enabled or have a value.
 values() { grep '^CONFIG_' "$1" | LC_ALL=C sort; }
 
-# Only symbols that the fragments name may differ from Debian's configuration, and symbols that describe the tools of
-# this machine.
+# Fails if symbols differ from Debian's configuration, except symbols that the fragments name, and symbols that describe
+# the tools of this machine.
 check_config() {
 	local named lost symbol
 	named=$(grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "${fragments[@]}" | grep -oE 'CONFIG_[A-Za-z0-9_]+')

@@ -4,7 +4,8 @@
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WORK=${UDPGSO_WORK:-$TOP/work}
-# TARGET: the release of the kernel that the series is applied to. targets/TARGET has its pin, rules, and what differs.
+# TARGET: the release of the kernel that the series is applied to. targets/TARGET has its pin, its rules and its
+# overrides.
 TARGET=${TARGET:-6.12}
 TARGET_DIR=$TOP/targets/$TARGET
 if [[ $TARGET != 6.12 && ! -e $TARGET_DIR/pin ]]; then
@@ -40,8 +41,8 @@ logged() {
 	die "\`$*' exited with status $rc; full log: $log"
 }
 
-# remove_worktree DIR: removes a git worktree. It stays locked if git was killed while it made it, and `git worktree
-# prune' skips locked ones.
+# remove_worktree DIR: removes a git worktree. If git was killed while it made the worktree, the worktree stays
+# locked, and `git worktree prune' skips locked worktrees.
 remove_worktree() {
 	rm -rf "$1"
 	while kgit worktree remove -f -f "$1" 2>/dev/null; do :; done
@@ -64,7 +65,7 @@ need() {
 	(flock 7 && install_missing "$@") 7>>"$LOGS/apt.log" || exit
 }
 
-# not_installed PACKAGE...: prints those that are not installed.
+# not_installed PACKAGE...: prints the packages that are not installed.
 not_installed() {
 	local p
 	for p; do
@@ -121,7 +122,7 @@ qemu_version() {
 }
 
 # record NAME RESULT [SECONDS]: writes the result of a run to work/trust/NAME, with date, revision of this repository,
-# hash of the code and of the tests, version of QEMU and the time that it took. `make trust' makes docs/trust.md of it.
+# hash of the code and of the tests, version of QEMU and duration. `make trust' makes docs/trust.md from these files.
 record() {
 	local revision
 	mkdir -p "$WORK/trust"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Shared by scripts/series and scripts/port: makes commits of patches and patches of commits. Needs scripts/lib.sh.
+# Shared by scripts/series and scripts/port: makes commits from patches, and patches from commits. Needs scripts/lib.sh.
 # shellcheck shell=bash
 
 PATCHES=$TOP/patches
@@ -74,8 +74,9 @@ make_sparse_tree() {
 
 sparse() { kgit -c core.sparseCheckout=true -c core.sparseCheckoutCone=false -c index.sparse=false "$@"; }
 
-# apply PATCHES DIR: applies the patches with a fixed committer and the date of the author: without fuzz and without merge, but
-# for targets other than 6.12, where patches without an override are merged. Prints a line `TOPIC COMMIT` for each topic.
+# apply PATCHES DIR: applies the patches with a fixed committer and the date of the author. Patches apply without
+# fuzz. Only for targets other than 6.12, patches are merged if they do not apply. Prints a line `TOPIC COMMIT` for
+# each topic.
 apply() {
 	local topic file list why merge=false
 	[[ $TARGET == 6.12 ]] || merge=true
@@ -105,7 +106,7 @@ topic_ends() {
 	for topic in $(topics); do
 		end=topic/$topic
 		[[ $topic != "$last" ]] || end=$1
-		has "$end" || die "branch topic/$topic is missing: it has to mark the last commit of its topic"
+		has "$end" || die "branch topic/$topic is missing: it must mark the last commit of its topic"
 		{ kgit merge-base --is-ancestor "$prev" "$end" && kgit merge-base --is-ancestor "$end" "$1"; } ||
 			die "$end is not between $prev and $1: move it with \`git branch -f $end COMMIT'"
 		printf '%s %s\n' "$topic" "$(id "$end")"

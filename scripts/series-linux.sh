@@ -40,7 +40,7 @@ linux_readme() {
 	EOT
 }
 
-# write_linux COMMIT DIR: the files that base..COMMIT adds, the change of all other files, and the README.
+# write_linux COMMIT DIR: writes the files that base..COMMIT adds, the changes to all other files, and the README.
 write_linux() {
 	local commit=$1 dir=$2 added
 	mkdir -p "$dir"
@@ -53,7 +53,7 @@ write_linux() {
 	linux_readme >"$dir/README.md"
 }
 
-# If somebody has edited linux/, the edited files are still in work/linux.old.
+# Replaces linux/. The old files are moved to work/linux.old, in case somebody has edited them.
 export_linux() {
 	write_linux series "$TMP/linux"
 	! diff -r "$LINUX" "$TMP/linux" >/dev/null 2>&1 || return 0

@@ -85,7 +85,7 @@ send() {
 	printf '%s\n' "$text" >"$cover"
 	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
 	if [[ ${1:-} != --send ]]; then
-		say "nothing is sent: --send ARG... sends them with git send-email; then \`git tag $topic-v$n', which the next version needs"
+		say "nothing is sent: --send ARG... sends them with git send-email; then run \`git tag $topic-v$n', which the next version needs"
 		return
 	fi
 	shift

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# The patches of a target other than 6.12: those in patches/, and overrides of those that differ, in
-# targets/TARGET/patches/TOPIC/SUBJECT.patch (the name without its number). An empty override drops the patch.
-# targets/TARGET/patches/originals has a hash of the patch that each override was made from. Needs scripts/series-lib.sh.
+# The patches of a target other than 6.12: the patches in patches/, and an override for each patch that differs, in
+# targets/TARGET/patches/TOPIC/SUBJECT.patch (the name of the patch without its number). An empty override drops the
+# patch. targets/TARGET/patches/originals has a hash of the patch that each override was made from. Needs
+# scripts/series-lib.sh.
 # shellcheck shell=bash
 
 OVERRIDES=$TARGET_DIR/patches
@@ -44,8 +45,8 @@ same_commit() {
 	[[ $(AT=$1 kgit log -1 --format='%T %an %ae %at%n%B' "$2") == "$(AT=$1 kgit log -1 --format='%T %an %ae %at%n%B' "$3")" ]]
 }
 
-# make_overrides ENDS DIR: writes an override for each commit up to ENDS that differs from what `git am -3' makes of the
-# patch in patches/.
+# make_overrides ENDS DIR: writes an override for each commit up to ENDS that differs from the commit that `git am -3'
+# makes from the patch in patches/.
 make_overrides() {
 	local topic file name commits new=$2 tree=$TMP/replay prev=base end
 	local -A file_of
@@ -97,7 +98,7 @@ check_target() {
 	say "overrides: $(wc -l <"$ORIGINALS") patches, byte-identical"
 }
 
-# replays TREE FILE COMMIT: returns whether `git am -3' makes COMMIT of FILE. Afterwards TREE is at COMMIT.
+# replays TREE FILE COMMIT: returns whether `git am -3' makes COMMIT from FILE. Afterwards TREE is at COMMIT.
 replays() {
 	local rc=1
 	local -x GIT_COMMITTER_NAME='UDP GSO series' GIT_COMMITTER_EMAIL=series@localhost

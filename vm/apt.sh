@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-# Downloads Debian packages and unpacks them below work/, without installing them. The script that sources this sets $new, the
-# directory for them, and $LOG.
+# Downloads Debian packages and unpacks them below work/, without installing them. The script that sources this file
+# sets $new, the directory for the packages, and $LOG, and defines none(), which ends with an error.
 # shellcheck shell=bash disable=SC2154
 
 KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# sources [SUFFIX]: a line for sources.list with the mirror of this machine, which has all suites and architectures
+# sources [SUFFIX]: prints a line for sources.list with the mirror of the host. A mirror has all suites and
+# architectures.
 sources() {
 	local release line uri codename
 	# shellcheck disable=SC1091
@@ -20,7 +21,7 @@ sources() {
 	echo "deb $uri $codename${1-} main"
 }
 
-# private_apt COMMAND ARG...: apt-get with its own lists and cache; packages that are installed count as installed.
+# private_apt COMMAND ARG...: runs apt-get with its own lists and cache. The packages of the host count as installed.
 private_apt() {
 	local sub=$1
 	shift
@@ -30,13 +31,13 @@ private_apt() {
 		"$sub" -y "$@" >>"$LOG" 2>&1 </dev/null
 }
 
-# private_cache COMMAND ARG...: apt-cache with the lists of private_apt
+# private_cache COMMAND ARG...: runs apt-cache with the lists of private_apt.
 private_cache() {
 	apt-cache -o "Dir::Etc::sourcelist=$new/sources.list" -o Dir::Etc::sourceparts=- \
 		-o "Dir::State::lists=$new/lists" -o "Dir::Cache=$new/cache" "$@" 2>>"$LOG" </dev/null
 }
 
-# new_root [SUFFIX]: empties $new
+# new_root [SUFFIX]: makes an empty directory $new with a sources.list.
 new_root() {
 	rm -rf "$new"
 	mkdir -p "$new"/{lists/partial,cache/archives/partial,root}

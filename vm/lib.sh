@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The steps of vm/run, which sources this and sets the variables.
+# Functions for the steps of vm/run, which sources this file and sets the variables.
 # shellcheck shell=bash disable=SC2054,SC2154
 
 # add_file SRC[:DEST]: adds a file, and the shared libraries of a program.
@@ -18,7 +18,7 @@ pack() {
 		die "cannot pack the initramfs in $tmp: $(tail -n 1 "$tmp/cpio")"
 }
 
-# pack_initramfs FILE COMMAND...: busybox, the guest's scripts, and the files that these read
+# pack_initramfs FILE COMMAND...: packs busybox, the scripts of the guest, and the files that the scripts read.
 pack_initramfs() {
 	local to=$1 vm=$tmp/root/vm f
 	shift
@@ -46,7 +46,7 @@ pack_initramfs() {
 	done
 }
 
-# once_per_boot NAME COMMAND...: what COMMAND prints; it runs once per boot of this host.
+# once_per_boot NAME COMMAND...: prints the output of COMMAND, which runs only once per boot of the host.
 once_per_boot() {
 	local file=$WORK/host-$1 host value
 	host=$(</proc/sys/kernel/random/boot_id)
@@ -59,7 +59,7 @@ once_per_boot() {
 	cut -d ' ' -f 2 "$file"
 }
 
-# /dev/kvm may exist and not work, so boot a guest with it.
+# /dev/kvm may exist without working. Therefore boot a guest with KVM as a test.
 accelerator() {
 	if [[ -r /dev/kvm && -w /dev/kvm ]] &&
 	   UDPGSO_ACCEL=kvm "$TOP/vm/run" --kernel "$kernel" --flavour "$flavour" \
@@ -116,8 +116,8 @@ qemu_arguments() {
 	args+=(-append "$line $append" "${extra[@]}")
 }
 
-# The guest's output goes to a file, and tail prints it: with a pipe and a slow reader, QEMU would lose output when it exits.
-# QEMU is killed when this script ends in any way, and tail ends with QEMU.
+# The guest's output goes to a file, which tail prints. With a pipe and a slow reader, QEMU would lose output when it
+# exits. QEMU is killed when this script ends in any way, and tail ends with QEMU.
 start_qemu() {
 	local qemu_cmd=("${emulator[@]}" "${args[@]}")
 	if [[ $shell ]]; then

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints the rate of this processor's time stamp counter in kHz. QEMU's emulated
- * processor has the counter of the host. A guest that calibrates it with emulated
- * timers on a busy host gets a wrong rate.
+/* Prints the rate of this processor's time stamp counter in kHz. The
+ * processor that QEMU emulates uses this counter. A guest that calibrates the
+ * counter with emulated timers on a busy host gets a wrong rate.
  */
 #include <stdio.h>
 #include <time.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# DF of the datagrams of a segmented send with IP_PMTUDISC_WANT.
+# All datagrams of a segmented send with IP_PMTUDISC_WANT have DF.
 # Run in a network namespace of its own: unshare -n python3 df.py
 # For: ipv4: set DF by the segment length of a UDP GSO send
 import os

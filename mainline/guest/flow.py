@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# Sends of a connected UDP socket go to the address of the connection, after a
-# corked send to another address and after a connect() that is refused.
+# A connected UDP socket sends to the address of its last successful connect(),
+# also after a corked send to another address and after a refused connect().
 # Run in a network namespace of its own: unshare -n python3 flow.py
 # For: udp: do not send by the flow of an earlier corked send
 #      ipv4: keep the flow of a socket if connect() is refused

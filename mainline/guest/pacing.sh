@@ -15,8 +15,9 @@ ip -n $ns -batch - <<-END
 END
 ip netns exec $ns tc qdisc replace dev d0 root fq
 ip netns exec $ns python3 - <<-'END'
-	# Compares the departure of two bursts. fq keeps the packets of a flow
-	# in order, so the last packet of a burst on d1 marks its end.
+	# Compares the times that fq needs to send two bursts. fq keeps the
+	# packets of a flow in order, so a burst ends when d1 has received its
+	# last packet.
 	import socket, sys, time
 	p = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x800))
 	p.bind(("d1", 0x800))
@@ -33,7 +34,7 @@ ip netns exec $ns python3 - <<-'END'
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.connect(("192.0.2.2", 9))
 	slow = burst(s, 20000)		# 20 packets of 1014 bytes: about 1 s
-	fast = burst(s, 100000000)	# at once, but for the last slow one
+	fast = burst(s, 100000000)	# only waits for the last slow packet
 	print("TAP version 13\n1..1")
 	ok = fast < slow / 4
 	print("%s 1 the rate is raised\n# %.2f s, then %.2f s" %

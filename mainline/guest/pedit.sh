@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# tc pedit pulls a few bytes of the second datagram of a GRO packet into its head. A kernel without the fix panics: run it in
-# the guest only.
+# tc pedit pulls a few bytes of the second datagram of a GRO packet into the linear part of the packet. A kernel without
+# the fix panics: run this script only in the guest.
 # For: net: gso: do not BUG on a frag_list that does not match gso_size
 set -euo pipefail
 c=pedit-c-$$ r=pedit-r-$$

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A route to multicast addresses and a route to unicast addresses with equal
-# attributes: each datagram has the TTL of its kind, in either order.
+# A route to multicast addresses and a route to unicast addresses have equal
+# attributes. A multicast datagram has TTL 1 and a unicast datagram TTL 64, in
+# either order.
 # For: ipv4: do not use a cached route of another type
 set -euo pipefail
 ns=rt-$$
 trap 'ip netns del $ns 2>/dev/null' EXIT
 
-send_and_read()	# address of the first and of the second datagram
+send_and_read()	# arguments: the destinations of the two datagrams
 {
 	ip netns add $ns
 	ip -n $ns -batch - <<-END

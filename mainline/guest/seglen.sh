@@ -29,7 +29,7 @@ ip -n $mid -batch - <<-END
 END
 ip -n $rx link set b1 addrgenmode none mtu 1500 up
 ip netns exec $mid sysctl -wq net.ipv4.ip_forward=1
-# outer segments have the payload and 20 + 8 + 8 + 14 + 20 + 8 bytes
+# an outer segment has 20 + 8 + 8 + 14 + 20 + 8 bytes of headers and the payload
 send() { ip netns exec $tx python3 -c "
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# One transmit timestamp of a datagram that is fragmented by copying: splice
-# or zerocopy places the payload in page fragments, so that ip_do_fragment()
-# and ip6_fragment() cannot use the fragment list.
+# A fragmented datagram gets one transmit timestamp, also if the MTU is lowered
+# before the last part of a corked datagram is sent. ip_do_fragment() and
+# ip6_fragment() cannot use the fragment list then, and copy the payload.
 # For: net: ip: keep the transmit timestamp request of fragmented packets
 import os
 import socket
@@ -32,7 +32,7 @@ for fam, to in (socket.AF_INET, "192.0.2.2"), (socket.AF_INET6, "2001:db8::2"):
         s.connect((to, 9))
         if how == "send":
             s.send(bytes(3000))
-        else:   # the fragments are too long now, and are fragmented again
+        else:   # the fragments exceed the new MTU, so the payload is copied
             s.send(bytes(2000), socket.MSG_MORE)
             os.system("ip link set d0 mtu 1300")
             s.send(bytes(1000))

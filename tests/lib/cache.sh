@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-# The cache of jobs that passed, in work/passed: with it an interrupted run resumes where it stopped. A job is not run again
-# as long as its inputs are the same: the files given to cache_start, the trees of the three kernels, the changes in work/series
-# that are not committed, and the versions of gcc, QEMU and this machine's kernel. A selftest's script is an input only of its
-# own jobs, and of those whose script names it.
+# The cache of jobs that passed, in work/passed. With this cache, an interrupted run resumes where it stopped. A job
+# does not run again as long as its inputs are the same. The inputs are the files given to cache_start, the trees of the
+# three kernels, the changes in work/series that are not committed, and the versions of gcc, QEMU and this machine's
+# kernel. The script of a selftest is an input only of its own jobs and of the jobs whose script contains its name.
 # A job with a failed or a skipped test is not cached. `rm -r work/passed' empties the cache.
 # shellcheck shell=bash
 
 cache_state='' cache_scripts=''
 
-# cache_start FILE|DIRECTORY...: use the cache for the jobs from here on; these are inputs of each of them.
+# cache_start FILE|DIRECTORY...: uses the cache for all following jobs. The files are inputs of each of these jobs.
 cache_start() {
 	local tree scripts kernel
 	tree=$(git -C "$WORK/series" ls-tree -r HEAD)
@@ -23,7 +23,8 @@ cache_start() {
 	} | sha256sum)
 }
 
-# cache_file NAME: the file that exists if the job of that name passed with the same inputs; nothing without a cache.
+# cache_file NAME: prints the name of the file that exists if the job NAME has passed with the same inputs. Prints
+# nothing before cache_start.
 cache_file() {
 	local script=${1##* } key
 	[[ $cache_state ]] || return 0
@@ -34,7 +35,8 @@ cache_file() {
 	printf '%s/passed/%.16s %s\n' "$WORK" "$key" "${1//\//-}"
 }
 
-# cache_store FILE TALLY SECONDS: the job of that file passed, unless a test of it was skipped.
+# cache_store FILE TALLY SECONDS: records in FILE, the output of cache_file, that the job has passed. A job with a
+# skipped test is not recorded.
 cache_store() {
 	[[ $1 && $(head -n 1 "$2") == *' 0' ]] || return 0
 	install -D -m 644 <(cat "$2"; echo "0 0 0 $3") "$1"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Runs jobs. A job is one program whose stdout is KTAP; tests/lib/ktap judges it. TESTS=TEXT in the environment selects the
-# jobs with TEXT, which may have wildcards, in their names.
+# Runs jobs. A job is one program whose stdout is KTAP, from which tests/lib/ktap counts the tests that passed. If the
+# environment has TESTS=TEXT, only the jobs with TEXT in their names run. TEXT may have wildcards.
 # shellcheck shell=bash
 
 # shellcheck source=tests/lib/cache.sh
@@ -13,7 +13,7 @@ all_jobs=()
 # shellcheck disable=SC2053 # TESTS is a glob
 selected() { [[ ! ${TESTS:-} || $1 == *$TESTS* ]]; }
 
-# check_tests: an error if TESTS has selected no job
+# check_tests: exits with an error if TESTS has selected no job
 check_tests() {
 	local name
 	[[ ${TESTS-} ]] || return 0
@@ -22,15 +22,15 @@ check_tests() {
 	die "no job has \`$TESTS' in its name; there are: ${name:2}"
 }
 
-# near TEXT <NAMES: up to three of the names, or words of them, that are most similar to it
+# near TEXT <NAMES: prints up to three of the names, or of the words in them, that are most similar to TEXT
 near() {
 	python3 -c 'import difflib, re, sys
 words = {w for line in sys.stdin for w in [line.strip(), *re.split(r"[ :,]+", line.strip())] if w}
 print(", ".join(difflib.get_close_matches(sys.argv[1], sorted(words), 3, 0.4)) or "none")' "$1"
 }
 
-# run_logged LOG CMD...: the output of CMD goes to LOG and LOG.err, its status to the caller's $rc. CMD runs with `set -e',
-# which has no effect where the status is used as a condition.
+# run_logged LOG CMD...: runs CMD with `set -e', writes its output to LOG and LOG.err, and stores its status in the
+# caller's $rc. The status is not tested in a condition, because `set -e' has no effect there.
 run_logged() {
 	local log=$1
 	shift
@@ -42,8 +42,8 @@ run_logged() {
 
 log_of_job() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
 
-# job NAME [OPTION...] -- CMD...: runs a job to its end; the options are those of tests/lib/ktap. With LIST_ONLY set, it only
-# prints the name.
+# job NAME [OPTION...] -- CMD...: runs a job and waits for its end. The options are those of tests/lib/ktap. If
+# LIST_ONLY is set, only the name is printed.
 job() {
 	local name=$1 options=() rc start=$SECONDS log cached tally
 	shift
@@ -74,11 +74,11 @@ job() {
 	say "    $((SECONDS - start)) s"
 }
 
-# Parallel jobs run in the background, where the keyboard's SIGINT has no effect.
+# Background jobs ignore the SIGINT of the keyboard, so end the parallel jobs with SIGTERM.
 trap 'trap "" TERM; kill 0; exit 130' INT TERM HUP
 
-# parallel_job NAME [OPTION...] -- CMD...: as job, in parallel with others, as many as there are processors. The output is
-# printed when the job has ended.
+# parallel_job NAME [OPTION...] -- CMD...: runs a job in parallel with other jobs. At most as many jobs run at the same
+# time as there are processors. The output is printed when the job has ended.
 parallel_job() {
 	[[ ! ${LIST_ONLY-} ]] || { job "$@"; return; }
 	all_jobs+=("$1")
@@ -91,7 +91,7 @@ parallel_job() {
 	) 8>>"$TALLY" &
 }
 
-# require NAME CMD...: a step that the jobs need. It is counted only when it fails, which ends the run.
+# require NAME CMD...: runs a step that the jobs need. A step that fails is counted as a failed test and ends the run.
 require() {
 	local name=$1 rc start=$SECONDS
 	shift

@@ -6,7 +6,7 @@ ktap_n=0 ktap_failed=0
 ktap_log=$(mktemp)
 echo 'KTAP version 1'
 
-# t NAME CMD...: a test, which passes if the status of CMD is 0. CMD runs in a subshell with `set -e'.
+# t NAME CMD...: runs a test, which passes if the status of CMD is 0. CMD runs in a subshell with `set -e'.
 t() {
 	local name=$1 rc=0
 	shift
@@ -24,7 +24,7 @@ t() {
 	fi
 }
 
-# fails PATTERN CMD...: the status of CMD is not 0, and the last line of its output matches.
+# fails PATTERN CMD...: succeeds if the status of CMD is not 0 and the last line of its output matches PATTERN.
 fails() {
 	local pattern=$1 out rc=0
 	shift
@@ -34,7 +34,7 @@ fails() {
 	tail -n 1 <<<"$out" | grep -q -E -- "$pattern" || { echo "expected a last line like: $pattern"; return 1; }
 }
 
-# prints PATTERN CMD...: the status of CMD is 0, and a line of its output matches.
+# prints PATTERN CMD...: succeeds if the status of CMD is 0 and a line of its output matches PATTERN.
 prints() {
 	local pattern=$1 out
 	shift

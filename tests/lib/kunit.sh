@@ -4,8 +4,9 @@
 
 KUNIT_DIR=$WORK/build/kunit
 
-# kunit_py COMMAND ARG...: kunit.py on the series, as user-mode Linux, in $KUNIT_DIR. The objects are below the tree, as
-# those of scripts/build, so that ccache can use in one tree what it has compiled in another one.
+# kunit_py COMMAND ARG...: runs kunit.py for the series with user-mode Linux in $KUNIT_DIR. The objects are in a folder
+# of the tree, as with scripts/build, so that ccache can reuse in one tree the objects that it has compiled in another
+# tree.
 kunit_py() {
 	local cc=gcc command=$1 objects=.build-${KUNIT_DIR##*/}
 	shift
@@ -18,13 +19,14 @@ kunit_py() {
 		tools/testing/kunit/kunit.py "$command" --build_dir="$objects" --make_options "CC=$cc" "$@" >&2
 }
 
-# kunit_build [ARG...]
+# kunit_build [ARG...]: builds user-mode Linux with the suites. The arguments are those of `kunit.py build'.
 # shellcheck disable=SC2120 # tests/kernel/sanitizers/run has arguments
 kunit_build() {
 	(flock 9 && kunit_py build --jobs="$(nproc)" --kunitconfig="$TOP/configs/kunit.config" "$@") 9>"$WORK/build.lock"
 }
 
-# kunit_exec [ARG...]: runs what was built. A line on the console that matches a pattern of vm/splats is a failure, as in a guest.
+# kunit_exec [ARG...]: runs the kernel of kunit_build. A console line that matches a pattern of vm/splats is a failure,
+# as in a guest.
 # shellcheck disable=SC2120 # tests/tools/mutants/run has arguments
 kunit_exec() {
 	local rc=0 bad log=$KUNIT_DIR/test.log console=$LOGS/${KUNIT_DIR##*/}-console.log
@@ -43,8 +45,9 @@ kunit_exec() {
 # shellcheck disable=SC2119
 kunit_run() { kunit_build && kunit_exec; }
 
-# kunit_boot CMD...: CMD boots a kernel with KUnit in a guest, with $KUNIT_ARGS; $KUNIT_RECORD prints the KTAP in the guest.
-# The tests let allocations fail, which prints stack traces: these are no splats there.
+# kunit_boot CMD...: runs CMD, which boots a kernel with KUnit in a guest. CMD adds $KUNIT_ARGS to the kernel command
+# line and runs $KUNIT_RECORD in the guest, which prints the KTAP. The tests make allocations fail, for which the kernel
+# prints stack traces, so a stack trace alone is not a bad console line there.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KUNIT_RECORD="dmesg | sed 's/^\\[[^]]*\\] //'" KUNIT_ARGS=log_buf_len=8M
 kunit_boot() {

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-# The kselftests of the series: which there are, building them, and running one in a guest.
+# Functions that list and build the kselftests of the series, and run one of them in a guest.
 # shellcheck shell=bash
 
 SUITE=$WORK/selftests
 NET=tools/testing/selftests/net/udp_gso
 
-# makefile_names VARIABLE...: the names that these variables have in the Makefile of the selftests
+# makefile_names VARIABLE...: prints the names in these variables of the Makefile of the selftests
 makefile_names() {
 	# shellcheck disable=SC2016 # make expands it
 	make -s --no-print-directory -C "$WORK/series/$NET" OUTPUT="$SUITE/net/udp_gso" \
 		--eval "udpgso-list: ; @printf '%s\n' $(printf '$(%s) ' "$@")" udpgso-list
 }
 
-# scripts_of_series: the test scripts
+# scripts_of_series: prints the names of the test scripts
 scripts_of_series() { makefile_names TEST_PROGS; }
 
-# build_selftests: with the headers of the series, into $SUITE, as if installed
+# build_selftests: builds the selftests with the headers of the series. $SUITE gets the layout of installed selftests.
 build_selftests() {
 	"$TOP/scripts/build" series headers
 	compile_selftests "$WORK/build/series/usr/include"
 }
 
-# compile_selftests HEADERS [ARG...]: the arguments go to make.
+# compile_selftests HEADERS [ARG...]: builds the selftests with these headers. The arguments are passed to make.
 compile_selftests() {
 	local headers=$1 programs
 	shift
@@ -38,7 +38,8 @@ compile_selftests() {
 	[[ -s $SUITE/scripts ]] || die "there is no script in $NET/Makefile"
 }
 
-# selftest_command SCRIPT [FILTER]: the command that runs the script, or only the cases with FILTER in their names
+# selftest_command SCRIPT [FILTER]: prints the command that runs the script, or only its cases with FILTER in their
+# names
 selftest_command() {
 	local command=./$1
 	# The first argument of these two is the name of the program.
@@ -46,8 +47,9 @@ selftest_command() {
 	echo "$command${2:+ $(printf %q "$2")}"
 }
 
-# guest KERNEL COMMAND [OPTION...]: runs COMMAND in that kernel's guest, in the folder of the selftests. The options are those
-# of vm/run. One processor keeps the order of packets; the tests of concurrent senders need two.
+# guest KERNEL COMMAND [OPTION...]: runs COMMAND in a guest with that kernel, in the folder of the selftests. The
+# options are those of vm/run. The guest has one processor, which keeps packets in order. Tests of concurrent senders
+# get two processors.
 guest() {
 	local kernel=$1 command=$2 cpus=1
 	shift 2
@@ -56,11 +58,11 @@ guest() {
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 
-# panics KERNEL SCRIPT: does tests/expect/panics list it?
+# panics KERNEL SCRIPT: succeeds if tests/expect/panics lists this script for this kernel
 panics() { grep -q "^$1: $2 #" "$TOP/tests/expect/panics"; }
 
-# guest_panics KERNEL COMMAND [OPTION...]: as guest, but its KTAP is one test, which passes if the kernel panics after COMMAND
-# has reported a result.
+# guest_panics KERNEL COMMAND [OPTION...]: runs COMMAND as guest does. The KTAP is one test, which passes if the kernel
+# panics after COMMAND has reported a result.
 guest_panics() {
 	local rc=0 out
 	out=$(guest "$@") || rc=$?

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-# The result of a run. For each job, the file $TALLY gets a line `PASSED FAILED SKIPPED [SECONDS]', and the lines of the tests
-# that failed. SECONDS is what a job took that passed in an earlier run.
+# The result of a run. For each job, the file $TALLY gets a line `PASSED FAILED SKIPPED [SECONDS]' and a line per failed
+# test. If the result is from the cache, SECONDS is the time that the job took in the earlier run.
 # shellcheck shell=bash
 
 TALLY=$WORK/tally
 groups=() group_starts=()
 
-# begin_group NAME: the jobs from here on belong to this group, which has a line of its own in docs/trust.md.
+# begin_group NAME: all following jobs belong to this group, which has a separate line in docs/trust.md.
 begin_group() {
 	groups+=("$1") group_starts+=("$EPOCHSECONDS")
 	TALLY=$WORK/tally-$1
 	: >"$TALLY"
 }
 
-# end_groups: waits for all jobs and records the groups in which all of them passed; then the verdict on all groups.
-# The time of earlier runs is added, as if as many jobs had run at once as there are processors.
+# end_groups: waits for all jobs, records each group whose jobs have all passed, and prints the verdict on all groups.
+# The recorded time includes the time of cached jobs in earlier runs, divided by the number of processors.
 end_groups() {
 	local i tally result earlier
 	wait

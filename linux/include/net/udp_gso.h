@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * UDP generic segmentation offload: one packet with the payload of many
- * datagrams of a flow. All have the same length; the last may be shorter.
+ * UDP generic segmentation offload: a UDP GSO packet contains the payload of
+ * many datagrams of a flow. All datagrams have the same length, except that the
+ * last one may be shorter.
  */
 #ifndef _NET_UDP_GSO_H
 #define _NET_UDP_GSO_H
@@ -45,7 +46,7 @@ static inline unsigned int udp_gso_dgram_len(const struct inet_cork *cork,
  * @cork: parameters of the send; its gso_size is not 0
  * @len: bytes of the UDP header and of all payload
  *
- * Return: at least 1.
+ * Return: number of datagrams, 1 for an empty payload.
  */
 static inline unsigned int udp_gso_dgrams(const struct inet_cork *cork,
 					  unsigned int len)
@@ -67,9 +68,10 @@ static inline bool udp_same_ports(const struct udphdr *a,
  * @sk: the receiving socket
  * @skb: the packet
  *
- * GSO packets of a tunnel are not segmented for an encapsulation socket that
- * called udp_allow_gso(), nor UDP GSO packets for a socket with UDP_GRO and
- * without encap_rcv(). Other fraglist packets are segmented for all sockets.
+ * GSO packets of a tunnel are segmented unless udp_allow_gso() was called for
+ * @sk. All other GSO packets are segmented if @sk has an encap_rcv() function.
+ * For sockets without encap_rcv(), fraglist packets are always segmented, and
+ * other UDP GSO packets are segmented unless @sk has UDP_GRO.
  *
  * Return: true if udp_gso_segment_rx() must be called before @skb is queued.
  */
@@ -96,7 +98,9 @@ static inline bool udp_gso_must_segment(const struct sock *sk,
 /**
  * udp_gro_put_cmsg - report the segment size of a received packet
  * @msg: message that is received
- * @skb: packet that it is received from; without a GSO type it is one datagram
+ * @skb: packet with the payload of @msg
+ *
+ * No control message is written if @skb is one datagram.
  */
 static inline void udp_gro_put_cmsg(struct msghdr *msg,
 				    const struct sk_buff *skb)
@@ -107,8 +111,9 @@ static inline void udp_gro_put_cmsg(struct msghdr *msg,
 		put_cmsg(msg, SOL_UDP, UDP_GRO, sizeof(size), &size);
 }
 
-/* Returns the pseudo header checksum of a segment: that of the GSO packet in
- * @uh, with the length of the segment.
+/* Returns the checksum of the pseudo header of a segment. @uh is the UDP header
+ * of the GSO packet, with the checksum of its pseudo header. @len is the UDP
+ * length of the segment.
  */
 static inline __sum16 udp_gso_check(const struct udphdr *uh, __be16 len)
 {
@@ -124,18 +129,18 @@ static inline __sum16 udp_gso_nonzero_check(__sum16 check)
 /**
  * struct udp_gso_parts - state of a send of several packets
  * @sk: the socket
- * @rest: packet with the payload that is not in @parts yet
+ * @rest: packet with the payload that has not been moved to @parts yet
  * @parts: packets that are sent next
  * @cork: parameters of the send
  * @part_size: bytes of payload in each packet
  * @headroom: bytes in front of the network header
  * @hlen: bytes of network and UDP header
- * @packets: packets that were made since the send buffer had room
- * @lost: datagrams that were dropped
+ * @packets: number of packets that were made since the send buffer had room
+ * @lost: number of datagrams that were dropped
  * @id: IPv4 ID of the next datagram
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  * @sent: true after the first packet was sent
- * @err: error of the send, if no packet was sent
+ * @err: error of the send if no packet was sent; otherwise 0
  */
 struct udp_gso_parts {
 	struct sock *sk;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Iterator over the segments of a UDP GSO packet, for segmentation and for
- * drivers that send the segments without an sk_buff for each
+ * drivers that send the segments without an sk_buff per segment
  */
 #ifndef _NET_UDP_GSO_WALK_H
 #define _NET_UDP_GSO_WALK_H
@@ -10,23 +10,39 @@
 #include <linux/types.h>
 #include <net/udp_gso.h>
 
-/* Room for headers in words of eight bytes: Ethernet, VLAN tag, IPv4 options */
+/* Size of the header template in words of eight bytes. The headers may include
+ * a VLAN tag and IPv4 options.
+ */
 #define UDP_GSO_WALK_HDR	12
 
 /**
  * enum udp_gso_path - how a UDP GSO packet is segmented
- * @UDP_GSO_PATH_FAST: by the fast path, udp_gso_segment_fast()
- * @UDP_GSO_PATH_TYPE: by the slow path (skb_segment()), as all below, because
- *	it is untrusted, a fraglist packet, or has tunnel headers
- * @UDP_GSO_PATH_DEVICE: the device segments all of it or larger parts of it
- * @UDP_GSO_PATH_FRAG_LIST: it has a frag_list
- * @UDP_GSO_PATH_ZEROCOPY: its payload is in pages of user space or of a device
- * @UDP_GSO_PATH_HEADERS: its headers are too long, or have extensions
- * @UDP_GSO_PATH_GEOMETRY: its lengths and offsets do not match
- * @UDP_GSO_PATH_HIGHMEM: its payload must be read and may be in high memory
- * @UDP_GSO_PATH_MEMALLOC: it uses the memory reserves
- * @UDP_GSO_PATH_IRQ: bottom halves cannot be disabled
+ * @UDP_GSO_PATH_FAST: fast path, udp_gso_segment_fast()
+ * @UDP_GSO_PATH_TYPE: the packet is untrusted (%SKB_GSO_DODGY), is a fraglist
+ *	packet, has another GSO type besides %SKB_GSO_UDP_L4, is encapsulated,
+ *	or has tunnel headers in front of its MAC header
+ * @UDP_GSO_PATH_DEVICE: the device segments the packet (%NETIF_F_GSO_UDP_L4) or
+ *	larger parts of the packet (%NETIF_F_GSO_PARTIAL)
+ * @UDP_GSO_PATH_FRAG_LIST: the packet has a frag_list, but is not a fraglist
+ *	packet
+ * @UDP_GSO_PATH_ZEROCOPY: the packet has a zerocopy completion, or its payload
+ *	is in device memory
+ * @UDP_GSO_PATH_HEADERS: the headers are longer than the header template, or
+ *	there are IPv6 extension headers
+ * @UDP_GSO_PATH_GEOMETRY: the headers are not linear, gso_size is 0, the
+ *	payload is not longer than gso_size, csum_start is not at the UDP
+ *	header, or the length field of the IPv4 header does not match the header
+ *	offsets
+ * @UDP_GSO_PATH_HIGHMEM: the payload must be copied or checksummed, and may be
+ *	in high memory
+ * @UDP_GSO_PATH_MEMALLOC: the packet is in the memory reserves (pfmemalloc), or
+ *	its socket may use the memory reserves (%SOCK_MEMALLOC)
+ * @UDP_GSO_PATH_IRQ: the context is a hardware interrupt, or interrupts are
+ *	disabled, so bottom halves cannot be disabled
  * @UDP_GSO_PATH_NOMEM: the fast path could not allocate memory
+ *
+ * For all values except %UDP_GSO_PATH_FAST, the packet takes the slow path,
+ * __udp_gso_segment(), for the reason that the value describes.
  */
 enum udp_gso_path {
 	UDP_GSO_PATH_FAST,
@@ -52,9 +68,10 @@ enum udp_gso_path {
  *	returned yet
  * @hdr_len: bytes of MAC, network and UDP header of a segment
  *
- * The other members are private: offsets of the header template and of the
- * headers from the head of @skb, the page fragment and offset of the next
- * slice, and the header template of segments of this length.
+ * The other members are private. They include the offsets of the header
+ * template and of the headers from the head of @skb, the page fragment and the
+ * offset of the next slice, and the header template of segments with @len
+ * bytes.
  */
 struct udp_gso_walk {
 	const struct sk_buff	*skb;
@@ -84,8 +101,9 @@ struct udp_gso_walk {
 
 /**
  * struct udp_gso_slice - contiguous payload of one segment
- * @frag: index of its page fragment; -1 for the linear part
- * @offset: offset from the start of the page fragment, or from data
+ * @frag: index of the page fragment; -1 for the linear part
+ * @offset: offset from the start of the page fragment, or for the linear part
+ *	from skb->data
  * @len: length in bytes
  */
 struct udp_gso_slice {
@@ -98,8 +116,11 @@ struct udp_gso_slice {
  * udp_gso_walk_max_descs - maximum number of descriptors for a packet
  * @skb: UDP GSO packet, gso_segs set
  *
- * Return: one descriptor for the headers of each segment, and one for each
- * slice if no segment ends where a page fragment ends.
+ * Each segment needs one descriptor for its headers, and one for each slice.
+ * The number of slices is highest if no segment ends where a page fragment
+ * ends.
+ *
+ * Return: maximum number of descriptors.
  */
 static inline unsigned int udp_gso_walk_max_descs(const struct sk_buff *skb)
 {
@@ -111,7 +132,9 @@ static inline unsigned int udp_gso_walk_max_descs(const struct sk_buff *skb)
 #ifdef CONFIG_INET
 bool udp_gso_walk_allowed(const struct sk_buff *skb);
 #else
-/* udp_gso_walk.c is not built. The compiler removes the calls. */
+/* Without CONFIG_INET, udp_gso_walk.c is not built, and the compiler removes
+ * the calls of the functions below.
+ */
 static inline bool udp_gso_walk_allowed(const struct sk_buff *skb)
 {
 	return false;

@@ -25,7 +25,7 @@
 #define TEST_POOL_SIZE	(TEST_MAX_HLEN + U16_MAX)
 #define TEST_ALL	U16_MAX
 
-/* Rows of the tables */
+/* Fields that the rows of the tables change */
 enum vnet_field {
 	NONE, TYPE, FLAGS, START, OFFSET, SIZE, HDR_LEN, PAYLOAD
 };
@@ -127,7 +127,9 @@ static const struct vnet_change vnet_changes[] = {
 	{ "65000 of 65000", PLAIN, SIZE, 65000, PAYLOAD, 65000 },
 };
 
-/* These headers are accepted, but the packets cannot be segmented. */
+/* These headers are accepted. The verdict is the result of segmentation, which
+ * rejects a packet with a wrong csum_start.
+ */
 static const struct vnet_change vnet_bad_starts[] = {
 	{ "csum_start 2 early", REFUSED, START, FROM_UDP(-2) },
 	{ "csum_start 1 early", REFUSED, START, FROM_UDP(-1) },
@@ -137,8 +139,8 @@ static const struct vnet_change vnet_bad_starts[] = {
 	{ "csum_start 1000 late", REFUSED, START, FROM_UDP(1000) },
 };
 
-/* Bytes in the head: all, all headers like tap, or fewer, so that headers must
- * be pulled from the page.
+/* Bytes in the head: the whole packet, all headers as in tap, or fewer bytes,
+ * so that headers may have to be pulled from the page.
  */
 static const unsigned int vnet_linear[] = {
 	TEST_ALL, TEST_MAX_HLEN, ETH_HLEN + 20 + 4, ETH_HLEN,
@@ -385,7 +387,9 @@ static void vnet_hdr_two_test(struct kunit *test)
 	}
 }
 
-/* Packets that are not segmented may have no or another checksum. */
+/* A packet that is not a GSO packet may have another csum_offset, or no partial
+ * checksum.
+ */
 static void vnet_hdr_none_test(struct kunit *test)
 {
 	struct vnet_hdr_test *t = test->priv;
@@ -435,7 +439,7 @@ static void vnet_hdr_round_trip_test(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, &got, &hdr, sizeof(hdr));
 }
 
-/* Segments a packet like the stack. */
+/* Segments a packet as the stack does. */
 static struct sk_buff *vnet_hdr_segment(const struct vnet_hdr_test *t)
 {
 	unsigned int mac_len = t->kind->eth ? ETH_HLEN : 0;
@@ -497,7 +501,9 @@ static void vnet_hdr_segment_test(struct kunit *test)
 	}
 }
 
-/* GSO types of packets, and the resulting type in the header or the error */
+/* The GSO type of a packet, and the expected type in the virtio header or the
+ * expected error
+ */
 struct vnet_type {
 	const char *name;
 	unsigned int gso_type;
@@ -552,7 +558,7 @@ static void vnet_hdr_proto_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtio_net_hdr_set_proto(t->skb, &hdr), 0);
 	KUNIT_EXPECT_EQ(test, ntohs(t->skb->protocol), ETH_P_IP);
 
-	/* a protocol that is set is not changed */
+	/* A protocol that is already set is not changed. */
 	t->skb->protocol = htons(ETH_P_IPV6);
 	KUNIT_EXPECT_EQ(test, virtio_net_hdr_set_proto(t->skb, &hdr), 0);
 	KUNIT_EXPECT_EQ(test, ntohs(t->skb->protocol), ETH_P_IPV6);

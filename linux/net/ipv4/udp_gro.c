@@ -20,8 +20,9 @@
 /* Limits the truesize of packets of small datagrams. */
 #define UDP_GRO_MAX_SEGMENTS	64
 
-/* Segmentation writes a checksum into each datagram, and no padding. Datagrams
- * without checksum, or with padding, are not aggregated.
+/* Segmentation writes a checksum into each datagram, and does not restore
+ * padding behind the UDP payload. Datagrams without checksum, with padding or
+ * without payload are not aggregated.
  */
 static bool udp_gro_mergeable(const struct sk_buff *skb,
 			      const struct udphdr *uh)
@@ -32,9 +33,9 @@ static bool udp_gro_mergeable(const struct sk_buff *skb,
 	       len > sizeof(*uh) && len == skb_gro_len(skb);
 }
 
-/* Returns the packet of the same flow and clears same_flow of those before it.
- * Packets with another number of tunnel headers have the UDP header at another
- * offset.
+/* Returns the packet of the same flow, and clears same_flow of the packets in
+ * front of it in the list. The offset of the UDP header is compared because it
+ * is different in packets with another number of tunnel headers.
  */
 static struct sk_buff *udp_gro_find(struct list_head *head,
 				    const struct udphdr *uh, int offset)
@@ -57,7 +58,9 @@ static struct sk_buff *udp_gro_find(struct list_head *head,
 
 static int udp_gro_add_to_list(struct sk_buff *p, struct sk_buff *skb)
 {
-	/* Segments get these fields from the first datagram. */
+	/* Segmentation copies these fields of the first datagram to all
+	 * segments.
+	 */
 	if (skb->ip_summed != p->ip_summed || skb->csum_level != p->csum_level)
 		return -EINVAL;
 
@@ -72,7 +75,7 @@ static int udp_gro_add_to_list(struct sk_buff *p, struct sk_buff *skb)
  * @uh: UDP header of @skb
  *
  * A datagram that cannot be aggregated completes the packet of its flow, so the
- * order in a flow is kept.
+ * order of the datagrams of a flow is kept.
  *
  * Context: GRO, in an RCU read-side section.
  * Return: packet that is complete, or %NULL.

@@ -2,8 +2,8 @@
 /* KUnit tests of UDP GRO.
  *
  * Datagrams are passed to GRO. The aggregated packet is changed as in a
- * router, for example by NAT, and segmented. The result must be the same
- * datagrams with the same change.
+ * router, for example by NAT, and segmented. The segments must be equal to the
+ * received datagrams with the same change.
  *
  * Expected values are computed from the datagrams only, and checksums are
  * computed without the code under test.
@@ -36,7 +36,7 @@
 #define TEST_NEW_SPORT	0xfffe
 #define TEST_NEW_DPORT	53
 #define TEST_FOU_PORT	5555
-#define TEST_IP_ID	0xfffe		/* the third datagram wraps */
+#define TEST_IP_ID	0xfffe		/* the third datagram has ID 0 */
 
 /* How a datagram differs from the others of its flow */
 enum udp_gro_quirk {
@@ -111,10 +111,10 @@ enum udp_gro_event {
 	NAT_PORTS,
 	NAT_ALL,
 	NAT_REPLY,		/* source and destination are swapped */
-	PULL,			/* pull part of the next datagram */
+	PULL,			/* pull, also one byte of the frag_list */
 	PULL_ALL,
 	DODGY,
-	TO_PARTIAL,		/* as for a virtio header */
+	TO_PARTIAL,		/* convert for a virtio header */
 	CLONE,			/* the packet has a clone */
 	CLONE_NAT,
 	CLONE_PULL_NAT,
@@ -126,8 +126,8 @@ static const char * const udp_gro_events[] = {
 	"clone, pulled, translated",
 };
 
-/* Memory of a datagram. GRO merges page fragments, and links others in a
- * frag_list.
+/* Memory of a received datagram. skb_gro_receive() merges datagrams in page
+ * fragments, and links other datagrams in a frag_list.
  */
 enum udp_gro_memory {
 	PAGE_HEAD,
@@ -150,7 +150,7 @@ struct udp_gro_param {
 struct udp_gro_frame {
 	unsigned int len;
 	unsigned int hlen;	/* length of Ethernet and network header */
-	bool merges;		/* may be merged */
+	bool merges;		/* GRO may aggregate it */
 	u8 data[TEST_MAX_LEN];
 };
 
@@ -318,7 +318,7 @@ static rx_handler_result_t test_rx(struct sk_buff **pskb)
 	return RX_HANDLER_CONSUMED;
 }
 
-/* Copy of gro_normal_list(), which modules cannot call */
+/* Replaces gro_normal_list(), which modules cannot call. */
 static void test_normal_list(struct napi_struct *napi)
 {
 	netif_receive_skb_list(&napi->rx_list);
@@ -339,7 +339,7 @@ static void test_receive(struct kunit *test, struct udp_gro_test *t)
 	local_bh_enable();
 }
 
-/* Changes of the aggregated packet, made like in a router */
+/* Changes of the aggregated packet, made as in a router */
 
 static void test_nat_addr(struct udp_gro_test *t, struct sk_buff *skb, bool dst)
 {
@@ -394,7 +394,9 @@ static void test_nat(struct kunit *test, struct udp_gro_test *t,
 		uh->check = CSUM_MANGLED_0;
 }
 
-/* Checksums do not depend on the order of the words and remain valid. */
+/* Swaps source and destination. The checksums remain valid, because they do not
+ * depend on the order of the words.
+ */
 static void test_swap(struct kunit *test, struct udp_gro_test *t,
 		      struct sk_buff *skb)
 {
@@ -427,7 +429,9 @@ static void test_pull(struct kunit *test, struct sk_buff *skb, bool all)
 	KUNIT_ASSERT_TRUE(test, pskb_may_pull(skb, len));
 }
 
-/* The packet can be described by a virtio header, which is valid as input. */
+/* Checks that a virtio header can describe the packet, and that the header is
+ * valid as input.
+ */
 static void test_to_partial(struct kunit *test, struct udp_gro_test *t,
 			    struct sk_buff *skb)
 {
@@ -446,8 +450,8 @@ static void test_to_partial(struct kunit *test, struct udp_gro_test *t,
 	KUNIT_EXPECT_TRUE(test, virtio_net_hdr_valid_uso(&hdr, true));
 }
 
-/* NAT is not applied to packets without UDP checksum, nor to the expected
- * ones.
+/* Datagrams without a UDP checksum are not translated, here and in
+ * test_event_wanted().
  */
 static void test_event(struct kunit *test, struct udp_gro_test *t,
 		       struct sk_buff *skb)
@@ -494,7 +498,7 @@ static void test_event(struct kunit *test, struct udp_gro_test *t,
 	}
 }
 
-/* Applies the same change to a datagram that was not aggregated. */
+/* Applies the same change to @data, a copy of the received datagram. */
 static void test_event_wanted(struct udp_gro_test *t, u8 *data,
 			      const struct udp_gro_frame *f)
 {
@@ -579,7 +583,7 @@ static void test_read(struct kunit *test, struct udp_gro_test *t,
 		       f->hlen + 16, false);
 }
 
-/* Checks number and lengths of the datagrams in a packet. */
+/* Checks GSO type, number and lengths of the segments, and ip_summed. */
 static void test_geometry(struct kunit *test, struct udp_gro_test *t,
 			  const struct sk_buff *skb, unsigned int segs,
 			  const struct udp_gro_frame *f)
@@ -690,8 +694,8 @@ static void udp_gro_event_test(struct kunit *test)
 	udp_gro_rx_test(test);
 }
 
-/* If GRO for UDP is not enabled, datagrams are passed on immediately and
- * unchecked.
+/* If GRO for UDP is not enabled, datagrams are not aggregated, and their
+ * checksums are not verified.
  */
 static void udp_gro_off_test(struct kunit *test)
 {
@@ -800,7 +804,9 @@ static struct socket *test_fou_socket(struct kunit *test, u16 port)
 	return sock;
 }
 
-/* Adds IPv4 and UDP headers, the latter without checksum. */
+/* Adds an IPv4 header and a UDP header without checksum. @len_diff is added to
+ * the UDP length.
+ */
 static void test_fou_encap(struct udp_gro_frame *f, int len_diff)
 {
 	const unsigned int olen = sizeof(struct iphdr) + sizeof(struct udphdr);
@@ -818,7 +824,9 @@ static void test_fou_encap(struct udp_gro_frame *f, int len_diff)
 	test_put16(nh + 4, f->len - ETH_HLEN - sizeof(struct iphdr) + len_diff);
 }
 
-/* Makes a TCP segment of 700 bytes of a datagram of 712 bytes. */
+/* Makes a datagram with 712 bytes of payload, and turns it into a TCP segment
+ * with 700 bytes of payload.
+ */
 static void test_make_tcp(struct udp_gro_test *t)
 {
 	unsigned int tcp_len = sizeof(struct tcphdr) + 700;
@@ -830,7 +838,7 @@ static void test_make_tcp(struct udp_gro_test *t)
 	nh[t->param.v6 ? 6 : 9] = IPPROTO_TCP;
 	memset(th + 4, 0, 16);
 	test_put16(th + 6, t->nr * 700);
-	test_put16(th + 12, 0x5010);	/* length of the header, ACK */
+	test_put16(th + 12, 0x5010);	/* header of 20 bytes, ACK flag */
 
 	if (t->param.v6) {
 		sum = test_csum(nh + 8, 32, IPPROTO_TCP + tcp_len);
@@ -858,8 +866,8 @@ static void test_fou_frames(struct udp_gro_test *t, bool v6, bool tcp,
 	}
 }
 
-/* Tests aggregation to a fraglist inside a tunnel. A router needs the offset of
- * the inner transport header.
+/* Tests aggregation to a fraglist packet inside a tunnel. A router needs the
+ * offset of the inner transport header to segment the packet.
  */
 static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
 			  bool tcp, u8 summed)
@@ -893,8 +901,9 @@ static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
 }
 
-/* The tunnel is removed while GRO has its packets. The packet must not be
- * completed as a UDP GSO packet with the outer header.
+/* The tunnel is removed while GRO has packets of the tunnel. The aggregated
+ * packet must be dropped. It must not be completed as a UDP GSO packet with the
+ * outer header.
  */
 static void test_fou_removed(struct kunit *test, struct udp_gro_test *t,
 			     bool v6, netdev_features_t feature,
@@ -919,8 +928,9 @@ static void test_fou_removed(struct kunit *test, struct udp_gro_test *t,
 	WRITE_ONCE(udp_sk(sk)->gro_complete, test_fou_complete);
 }
 
-/* The tunnel of an inner port is created while GRO has datagrams to that port.
- * Its callback must not get their payload, which has not been parsed.
+/* An encapsulation socket for the inner port is created while GRO has datagrams
+ * to this port. The callback of the socket must not be called for their
+ * payload, which GRO has not parsed.
  */
 static void test_fou_created(struct kunit *test, struct udp_gro_test *t)
 {
@@ -958,7 +968,9 @@ static void test_fou_created(struct kunit *test, struct udp_gro_test *t)
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
 }
 
-/* GRO cannot aggregate datagrams whose UDP header follows that of FOU. */
+/* GRO cannot aggregate datagrams whose UDP header directly follows the UDP
+ * header of FOU.
+ */
 static void test_fou_direct(struct kunit *test, struct udp_gro_test *t,
 			    netdev_features_t feature)
 {
@@ -997,7 +1009,9 @@ static void test_fou_direct(struct kunit *test, struct udp_gro_test *t,
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->got));
 }
 
-/* A wrong outer length must prevent aggregation, as GRO would correct it. */
+/* A wrong outer UDP length must prevent aggregation, because GRO would
+ * overwrite this length.
+ */
 static void test_fou_length(struct kunit *test, struct udp_gro_test *t, bool v6,
 			    int len_diff)
 {
@@ -1051,7 +1065,7 @@ static unsigned int test_digit(unsigned int *n, unsigned int base)
 	return digit;
 }
 
-/* All flows with all kinds of received datagrams */
+/* Combines all flows with all kinds of memory and checksum states. */
 static bool udp_gro_rx_param(struct udp_gro_param *param, unsigned int n)
 {
 	*param = (struct udp_gro_param){ .event = HOP };
@@ -1067,7 +1081,7 @@ static bool udp_gro_rx_param(struct udp_gro_param *param, unsigned int n)
 	return true;
 }
 
-/* All changes, with datagrams of odd length and a shorter last one */
+/* Combines all changes with the flows of a short table. */
 static bool udp_gro_event_param(struct udp_gro_param *param, unsigned int n)
 {
 	static const struct udp_gro_flow flows[] = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * UDP generic segmentation offload (GSO) for IPv4 and IPv6: makes the packets
- * of a UDP_SEGMENT send, and segments UDP GSO packets for devices that cannot
- * and for local receivers.
+ * UDP generic segmentation offload (GSO) for IPv4 and IPv6. This file makes the
+ * packets of a UDP_SEGMENT send. It also segments UDP GSO packets for devices
+ * that cannot segment them, and for local sockets.
  */
 
 #include <linux/error-injection.h>
@@ -26,12 +26,13 @@
  * @cork: parameters of the send
  * @err: error of the function that could not add another page fragment
  *
- * The pages of user space or of files are copied to new pages and released. A
- * MSG_ZEROCOPY completion reports that the payload was copied.
+ * The payload in pages of user space or of files is copied to new pages, and
+ * the old pages are released. A MSG_ZEROCOPY completion reports that the
+ * payload was copied.
  *
  * Context: process context.
- * Return: 0 if @skb has room for more page fragments now; -ENOMEM; or @err if
- * it is not -EMSGSIZE, or if the send has no segment size.
+ * Return: 0 if @skb now has room for more page fragments; -ENOMEM; or @err if
+ * @err is not -EMSGSIZE, or if the send has no segment size.
  */
 int udp_gso_make_room(struct sk_buff *skb, const struct inet_cork *cork,
 		      int err)
@@ -42,7 +43,7 @@ int udp_gso_make_room(struct sk_buff *skb, const struct inet_cork *cork,
 	if (err != -EMSGSIZE || !cork->gso_size)
 		return err;
 
-	/* The completion must not be sent before the packet is. */
+	/* A reference delays the completion until the packet is sent. */
 	if (uarg)
 		net_zcopy_get(uarg);
 	err = skb_copy_ubufs(skb, skb->sk->sk_allocation);
@@ -70,8 +71,9 @@ static bool udp_gso_no_check(const struct sock *sk, bool is_ipv6)
 	return is_ipv6 ? udp_get_no_check6_tx(sk) : sk->sk_no_check_tx;
 }
 
-/* The segments that one GSO packet may have. The core segments the packet for a
- * device without %NETIF_F_GSO_UDP_L4, and accepts %UDP_MAX_SEGMENTS.
+/* Returns the maximum number of segments in one GSO packet. The limits of a
+ * device without %NETIF_F_GSO_UDP_L4 do not apply, because the core segments
+ * the packet, and accepts %UDP_MAX_SEGMENTS segments.
  */
 static unsigned int udp_gso_max_segs(const struct sk_buff *skb,
 				     unsigned int hlen, unsigned int size,
@@ -93,8 +95,9 @@ static unsigned int udp_gso_max_segs(const struct sk_buff *skb,
 	return max(segs, 1U);
 }
 
-/* The bytes of payload in each packet of a send. A packet that can be segmented
- * later has more than one segment.
+/* Returns the bytes of payload in each packet of a send: one segment if the
+ * send must be split into datagrams here, or the payload of a GSO packet if the
+ * packets can be segmented later.
  */
 static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 				      const struct inet_cork *cork,
@@ -102,7 +105,9 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 {
 	unsigned int size = cork->gso_size;
 
-	/* IP fragmentation does not support GSO packets. */
+	/* Segments longer than the path MTU must be fragmented. IP
+	 * fragmentation does not support GSO packets.
+	 */
 	if (unlikely(hlen + min(skb->len - hlen, size) > cork->fragsize))
 		return size;
 
@@ -113,21 +118,21 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 		     IS_UDPLITE(skb->sk)))
 		return size;
 
-	/* A device need not find the UDP header behind extension headers. */
+	/* A device may not support packets with IPv6 extension headers. */
 	if (unlikely(is_ipv6 &&
 		     skb_network_header_len(skb) != sizeof(struct ipv6hdr)))
 		return size;
 
-	/* IPsec transforms each datagram. */
+	/* IPsec transforms each datagram separately. */
 	if (unlikely(dst_xfrm(skb_dst(skb))))
 		return size;
 
 	return size * udp_gso_max_segs(skb, hlen, size, is_ipv6);
 }
 
-/* Segments a packet of the socket, with partial checksums. IPsec would copy
- * payload in page fragments before it writes to it, so segments for IPsec are
- * linear.
+/* Splits @skb at the socket into datagrams with partial checksums. Datagrams
+ * for IPsec are linear, because IPsec would copy payload in page fragments
+ * before encryption overwrites the payload.
  */
 static struct sk_buff *udp_gso_segment_tx(struct sk_buff *skb,
 					  unsigned int size, bool is_ipv6)
@@ -155,7 +160,7 @@ static struct sk_buff *udp_gso_segment_tx(struct sk_buff *skb,
 	return segs ? : __udp_gso_segment(skb, features, is_ipv6);
 }
 
-/* Sets the IPv4 ID and DF as a plain send of this datagram would. */
+/* Sets the IPv4 ID to @id, and sets DF if a plain send would set DF. */
 static void udp_gso_set_id_df(struct sk_buff *part, u16 id)
 {
 	struct dst_entry *dst = skb_dst(part);
@@ -166,7 +171,7 @@ static void udp_gso_set_id_df(struct sk_buff *part, u16 id)
 		iph->frag_off = htons(IP_DF);
 }
 
-/* A send has one transmit timestamp, that of its first datagram. */
+/* A send has one transmit timestamp, which is taken for the first datagram. */
 static void udp_gso_keep_tstamp(const struct sk_buff *gso_skb,
 				struct sk_buff *first)
 {
@@ -193,7 +198,9 @@ static struct sk_buff *udp_gso_split_tx(struct udp_gso_parts *tx,
 			return parts;
 		consume_skb(skb);
 	} else {
-		/* ip6_append_data() may have checksummed all payload. */
+		/* ip6_append_data() may have checksummed the payload of all
+		 * datagrams. That checksum is not valid for one datagram.
+		 */
 		skb->ip_summed = CHECKSUM_PARTIAL;
 		parts = skb;
 	}
@@ -207,7 +214,7 @@ static struct sk_buff *udp_gso_split_tx(struct udp_gso_parts *tx,
 	return parts;
 }
 
-/* The part of the truesize of @skb that @len bytes of page fragments have. */
+/* Returns the part of the truesize of @skb for @len bytes of page fragments. */
 static unsigned int udp_gso_paged_truesize(const struct sk_buff *skb,
 					   unsigned int len)
 {
@@ -236,7 +243,7 @@ static void udp_gso_move_frags(struct sk_buff *front, struct sk_buff *skb,
 			continue;
 		}
 
-		/* Both packets have a part of this page fragment. */
+		/* Each packet gets a part of this page fragment. */
 		__skb_frag_ref(frag);
 		skb_frag_size_set(&to->frags[to->nr_frags - 1], size);
 		skb_frag_off_add(frag, size);
@@ -254,7 +261,10 @@ static void udp_gso_move_frags(struct sk_buff *front, struct sk_buff *skb,
 	front->truesize += truesize;
 }
 
-/* The packets start with the network header, followed by the UDP header. */
+/* Sets the header offsets of a packet whose data starts with the network
+ * header.
+ * @hlen: bytes of network and UDP header
+ */
 static void udp_gso_set_offsets(struct sk_buff *skb, unsigned int hlen)
 {
 	skb_reset_network_header(skb);
@@ -311,21 +321,23 @@ static bool udp_gso_can_send(const struct sock *sk)
 	       READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
 }
 
-/* io_uring cancels a request of a worker with a signal. */
+/* io_uring sends a signal to a worker to cancel the request of the worker. */
 static bool udp_gso_cancelled(void)
 {
 	return fatal_signal_pending(current) ||
 	       (current->flags & PF_IO_WORKER && signal_pending(current));
 }
 
-/* Sleeps until the send buffer has room; false if it has none after @timeo, or
- * after a fatal signal or shutdown(). Other signals do not end the wait,
- * because the rest of the send would be lost; the freezer, which sends one,
- * may freeze the task while it sleeps. sock_wfree() wakes interruptible waiters
- * only, and only if half of the send buffer is free, so check at intervals.
+/* Sleeps until the send buffer has room. Returns false if there is no room when
+ * @timeo expires, after a fatal signal, after shutdown(), or if io_uring
+ * cancels the request. Other signals do not end the wait, because the rest of
+ * the send would be lost. The freezer also sends a signal, and may freeze the
+ * task during the wait. sock_wfree() wakes only interruptible waiters, and only
+ * if half of the send buffer is free. The send buffer is therefore also checked
+ * at intervals.
  *
- * A corked send sleeps with the socket lock held, so that shutdown() waits for
- * it.
+ * A corked send sleeps with the socket lock held, so shutdown() waits until the
+ * send is complete.
  */
 static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 {
@@ -351,9 +363,10 @@ static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 	return true;
 }
 
-/* Waits until packets that were sent before leave room in the send buffer. The
- * rest of this send does not count: it is not sent before the wait ends, and it
- * may be larger than what must be free before sock_wfree() wakes a sender.
+/* Waits until the packets that were sent before leave room in the send buffer.
+ * @tx->rest is not charged during the wait, because it is not sent before the
+ * wait ends. It may also exceed half of the send buffer, and sock_wfree() wakes
+ * a sender only if half of the send buffer is free.
  */
 static bool udp_gso_wait_tx(const struct udp_gso_parts *tx)
 {
@@ -391,9 +404,9 @@ static bool udp_gso_charge_tx(struct udp_gso_parts *tx, unsigned int len)
 	return true;
 }
 
-/* udp_gso_detach_tx() has turned linear payload into headroom of the last
- * packet. Each of its segments would be allocated with this headroom, so move
- * the data back.
+/* Moves the data of the last packet to the front. udp_gso_detach_tx() has moved
+ * linear payload out of this packet, which has left additional headroom. Each
+ * segment of the packet would be allocated with this headroom.
  */
 static void udp_gso_move_back(struct udp_gso_parts *tx, struct sk_buff *skb)
 {
@@ -441,7 +454,8 @@ static struct sk_buff *udp_gso_refill_tx(struct udp_gso_parts *tx)
 }
 
 /* Frees the payload that was not sent. If a packet was sent, no error is
- * returned to the application, because it would repeat the whole send.
+ * returned to the application, because the application would repeat the
+ * complete send.
  */
 static struct sk_buff *udp_gso_abort_tx(struct udp_gso_parts *tx, int err)
 {
@@ -467,16 +481,17 @@ static struct sk_buff *udp_gso_abort_tx(struct udp_gso_parts *tx, int err)
 /**
  * udp_gso_next_tx - get the next packet of a send of several packets
  * @tx: state of the send, set up by udp_gso_first_tx()
- * @err: error of the packet before, 0 if it was sent
+ * @err: error of the previous packet; 0 if that packet was sent
  *
  * If the first packet cannot be sent, nothing is sent and @tx->err is set.
- * Later errors are not returned: the application would send all of it again.
- * UDP_MIB_SNDBUFERRORS counts each packet that is dropped then, and each
- * datagram for which there is no memory or no room in the send buffer.
+ * Errors of later packets are not returned, because the application would
+ * repeat the complete send. UDP_MIB_SNDBUFERRORS counts each later packet that
+ * is dropped with -ENOBUFS, and each datagram for which there is no memory or
+ * no room in the send buffer.
  *
- * At most %UDP_MAX_SEGMENTS packets more than the send buffer allows exist at a
- * time. Before there are more, the sender sleeps; with MSG_DONTWAIT, the rest
- * of the send is dropped and counted.
+ * A send may exceed the send buffer by at most %UDP_MAX_SEGMENTS packets.
+ * Before the send exceeds this limit, the sender sleeps. With MSG_DONTWAIT, the
+ * sender does not sleep, and the rest of the send is dropped and counted.
  *
  * Context: process context; may sleep.
  * Return: packet to send; %NULL after the last one or after an error.
@@ -555,12 +570,14 @@ EXPORT_SYMBOL_GPL(udp_gso_first_tx);
  * @cork: parameters of the send; its gso_size is not 0
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * Payload of one segment is a plain datagram. More payload makes @skb a GSO
- * packet; the caller writes the checksum of the pseudo header. If the send
- * cannot be one packet (the segments are longer than the path MTU, or have no
- * UDP checksum or IPv6 extension headers, or are for IPsec or UDP-Lite, or there
- * are too many), @skb is not changed: the caller sends the packets of udp_gso_first_tx() and
- * udp_gso_next_tx().
+ * Payload that fits in one segment is sent as a plain datagram. More payload
+ * makes @skb a GSO packet, and the caller writes the checksum of the pseudo
+ * header.
+ *
+ * A send cannot be one packet if the segments are longer than the path MTU,
+ * have no UDP checksum, have IPv6 extension headers, are for IPsec or UDP-Lite,
+ * or are too many for one GSO packet. In these cases @skb is not changed, and
+ * the caller sends the packets of udp_gso_first_tx() and udp_gso_next_tx().
  *
  * Context: process context.
  * Return: 0 if @skb can be sent; otherwise the bytes of payload per packet.
@@ -613,8 +630,9 @@ static void udp_gso_set_header(struct sk_buff *seg, __be16 len, __sum16 check,
 	uh->check = udp_gso_nonzero_check(gso_make_checksum(seg, csum));
 }
 
-/* skb_segment() moves the owner and the truesize of the GSO packet to the last
- * segment. Undo the latter: each segment is charged for its own truesize.
+/* skb_segment() has moved the owner and the truesize of the GSO packet to the
+ * last segment. Moves the truesize back, because each segment is charged for
+ * its own truesize, and returns the owner.
  */
 static struct sock *udp_gso_take_owner(struct sk_buff *gso_skb,
 				       struct sk_buff *tail)
@@ -626,12 +644,14 @@ static struct sock *udp_gso_take_owner(struct sk_buff *gso_skb,
 	return tail->sk;
 }
 
-/* @delta: truesize of all segments without that of the GSO packet, for which
- *	the socket is charged already
+/* @delta: truesize of all segments minus the truesize of the GSO packet, which
+ *	is already charged to the socket
  */
 static void udp_gso_adjust_charge(struct sock *sk, int delta)
 {
-	/* Spliced pages are charged as whole pages, page fragments are not. */
+	/* A MSG_ZEROCOPY send is charged for complete pages, but segments are
+	 * charged for the bytes in their page fragments.
+	 */
 	if (likely(delta >= 0))
 		refcount_add(delta, &sk->sk_wmem_alloc);
 	else
@@ -669,8 +689,9 @@ static void udp_gso_complete_segs(struct sk_buff *gso_skb, struct sk_buff *segs)
 		udp_gso_adjust_charge(sk, delta);
 }
 
-/* Segments of a CHECKSUM_NONE packet have complete checksums.
- * __skb_gso_segment() would warn of a missing checksum offload.
+/* The segments of a CHECKSUM_NONE packet have complete checksums. With
+ * CHECKSUM_NONE, __skb_gso_segment() would warn about a missing checksum
+ * offload.
  */
 static void udp_gso_mark_csum_done(struct sk_buff *gso_skb)
 {
@@ -697,21 +718,27 @@ static enum udp_gso_path udp_gso_select_path(struct sk_buff *skb,
 	if (path != UDP_GSO_PATH_FAST)
 		return path;
 
-	/* The tunnel headers in front must be copied, too. */
+	/* The fast path does not copy tunnel headers in front of the packet. */
 	if (skb_tnl_header_len(skb))
 		return UDP_GSO_PATH_TYPE;
 
-	/* The device segments, all of the packet or larger parts of it. */
+	/* The device segments the packet, or with NETIF_F_GSO_PARTIAL larger
+	 * parts of the packet.
+	 */
 	if (features & NETIF_F_GSO_PARTIAL ||
 	    (features & NETIF_F_GSO_UDP_L4 &&
 	     skb->ip_summed == CHECKSUM_PARTIAL))
 		return UDP_GSO_PATH_DEVICE;
 
-	/* Each segment would need a reference to the completion. */
+	/* Each segment would need a reference to the zerocopy completion.
+	 * Device memory cannot be read.
+	 */
 	if (skb_zcopy(skb) || !skb_frags_readable(skb))
 		return UDP_GSO_PATH_ZEROCOPY;
 
-	/* The payload is read through its kernel address. */
+	/* The fast path reads the payload at its kernel address, and high
+	 * memory may have no kernel address.
+	 */
 	if (IS_ENABLED(CONFIG_HIGHMEM) &&
 	    (!(features & NETIF_F_SG) ||
 	     udp_gso_needs_csum(skb, features, is_ipv6)))
@@ -729,7 +756,7 @@ static enum udp_gso_path udp_gso_select_path(struct sk_buff *skb,
 	return UDP_GSO_PATH_FAST;
 }
 
-/* Returns %NULL if there is no memory; @skb is not changed then. */
+/* Returns %NULL and does not change @skb if there is no memory. */
 static struct sk_buff *__udp_gso_segment_fast(struct sk_buff *skb,
 					      netdev_features_t features,
 					      bool is_ipv6)
@@ -745,7 +772,9 @@ static struct sk_buff *__udp_gso_segment_fast(struct sk_buff *skb,
 		tmpl.destructor = sock_wfree;
 	}
 
-	/* Shared page fragments can change after they are checksummed. */
+	/* Shared page fragments can change after they are checksummed, so
+	 * their payload is copied.
+	 */
 	sg = features & NETIF_F_SG;
 	if (udp_gso_needs_csum(skb, features, is_ipv6)) {
 		tmpl.ip_summed = CHECKSUM_NONE;
@@ -775,14 +804,16 @@ static struct sk_buff *__udp_gso_segment_fast(struct sk_buff *skb,
  * @features: features of the device that sends the segments
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * Does the work of __udp_gso_segment() and of the network and MAC layer: writes
- * all headers of a segment at once.
+ * This function writes all headers of a segment at once. The segments do not
+ * need __udp_gso_segment() and the segmentation functions of the network and
+ * MAC layer.
  *
  * Context: any; does not sleep.
  * Return: list of segments with complete headers, data at the MAC header, the
- * last segment in prev of the first; %NULL if @skb must take the slow path. It
- * is also %NULL if an allocation fails: skb_segment() allocates from other
- * caches and may use the memory reserves.
+ * last segment in prev of the first; %NULL if @skb must take the slow path. The
+ * result is also %NULL if an allocation fails, because the slow path may still
+ * succeed: skb_segment() allocates from other caches and may use the memory
+ * reserves.
  */
 struct sk_buff *udp_gso_segment_fast(struct sk_buff *skb,
 				     netdev_features_t features, bool is_ipv6)
@@ -809,20 +840,23 @@ ALLOW_ERROR_INJECTION(udp_gso_segment_fast, NULL);
  * @features: features of the device that sends the segments
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * skb_segment() makes the segments; this function writes the UDP headers and
- * sets the owners. The callers complete the headers of their own layers. A
- * fraglist packet becomes the sk_buffs of its frag_list, or is converted to a
- * non-fraglist packet first if they do not match the segments any more.
+ * skb_segment() makes the segments. This function writes the UDP headers and
+ * sets the owners. The callers complete the headers of their own layers.
  *
- * If the destructor of @gso_skb is sock_wfree(), the segments take over its
- * owner and its charge; free @gso_skb with consume_skb() as usual. After an
- * error @gso_skb still has both. After an error with %SKB_GSO_FRAGLIST, the
- * frag_list may have been freed: @gso_skb can only be freed then.
+ * A fraglist packet is segmented into the sk_buffs of its frag_list. If these
+ * sk_buffs do not match the segments any more, or if the packet is untrusted,
+ * the packet is converted to a non-fraglist packet first.
+ *
+ * If the destructor of @gso_skb is sock_wfree(), the owner and the charge of
+ * @gso_skb are moved to the segments. The caller frees @gso_skb with
+ * consume_skb() as usual. After an error, @gso_skb still has its owner and its
+ * charge. After an error with %SKB_GSO_FRAGLIST, the frag_list may have been
+ * freed, so the caller can only free @gso_skb.
  *
  * Context: any; does not sleep.
  * Return: list of segments, the last one in prev of the first; %NULL if the
  * device segments the packet; -EINVAL for a packet that is not as described or
- * has less than two segments; -ENOMEM.
+ * has fewer than two segments; -ENOMEM.
  */
 struct sk_buff *__udp_gso_segment(struct sk_buff *gso_skb,
 				  netdev_features_t features, bool is_ipv6)
@@ -891,8 +925,8 @@ static void udp_gso_prepare_rx(struct sk_buff *seg)
  * @ipv4: true for the counters of IPv4, false for those of IPv6
  *
  * Context: receive path, in an RCU read-side section.
- * Return: list of datagrams, data at the UDP header; %NULL after an error: each
- * datagram is counted as dropped by @sk and by UDP_MIB_INERRORS.
+ * Return: list of datagrams, data at the UDP header; %NULL after an error.
+ * After an error, sk_drops of @sk and UDP_MIB_INERRORS count each datagram.
  */
 struct sk_buff *udp_gso_segment_rx(struct sock *sk, struct sk_buff *skb,
 				   bool ipv4)
@@ -901,17 +935,23 @@ struct sk_buff *udp_gso_segment_rx(struct sock *sk, struct sk_buff *skb,
 	struct sk_buff *segs, *seg;
 	unsigned int drops;
 
-	/* UFO: one datagram, which was not fragmented yet and is not supported
+	/* A UFO packet is one datagram that has not been fragmented yet. UFO
+	 * packets are not supported here.
 	 */
 	drops = 1;
 	if (unlikely(skb_shinfo(skb)->gso_type & SKB_GSO_UDP))
 		goto drop;
 	drops = max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1);
 
-	/* The cb of the network layer must not be overwritten. */
+	/* skb->cb contains struct udp_skb_cb, which starts with inet_skb_parm
+	 * or inet6_skb_parm. Segmentation overwrites skb->cb from
+	 * SKB_GSO_CB_OFFSET on, which must be behind struct udp_skb_cb.
+	 */
 	BUILD_BUG_ON(sizeof(struct udp_skb_cb) > SKB_GSO_CB_OFFSET);
 
-	/* Leave checksums partial, unless the socket reads them. */
+	/* Leave partial checksums unless the socket uses the checksum, for
+	 * encapsulation or IP_CHECKSUM.
+	 */
 	if (!inet_get_convert_csum(sk))
 		features |= NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM;
 

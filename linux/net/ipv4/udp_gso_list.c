@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Segmentation of UDP fraglist GSO packets (%SKB_GSO_FRAGLIST), for IPv4 and
- * IPv6: GRO linked the datagrams of a flow in a frag_list, and each of them
- * still has its own headers.
+ * IPv6. GRO has linked the datagrams of a flow in the frag_list of such a
+ * packet, and each datagram still has its own headers.
  */
 
 #include <linux/if_vlan.h>
@@ -19,14 +19,14 @@
 #include <net/udp_gso.h>
 
 /**
- * udp_gso_list_usable - check whether a fraglist packet can be segmented as
- * such
+ * udp_gso_list_usable - check whether a fraglist packet can be segmented into
+ * the sk_buffs of its frag_list
  * @gso_skb: packet of type %SKB_GSO_FRAGLIST, data at the UDP header
  *
  * Context: any.
- * Return: true if each datagram still is in the sk_buff in which GRO received
- * it; false if payload was moved between them since, or if @gso_skb is
- * untrusted (%SKB_GSO_DODGY).
+ * Return: true if each sk_buff still contains the datagram that was received in
+ * it; false if payload has been moved to another sk_buff, if the length of the
+ * network header has changed, or if @gso_skb is untrusted (%SKB_GSO_DODGY).
  */
 bool udp_gso_list_usable(const struct sk_buff *gso_skb)
 {
@@ -39,9 +39,9 @@ bool udp_gso_list_usable(const struct sk_buff *gso_skb)
 	       skb_network_header_len(shinfo->frag_list);
 }
 
-/* Writes the UDP header of a non-fraglist GSO packet: the length of all
- * payload, and a partial checksum. @nhoff, @off: offsets of the network and UDP
- * header
+/* Makes @skb a non-fraglist GSO packet. Writes to its UDP header the length of
+ * the header and of all payload, and a partial checksum. @nhoff, @off: offsets
+ * of the network and UDP header
  */
 static void udp_gso_set_partial(struct sk_buff *skb, int nhoff, int off,
 				bool is_ipv6)
@@ -69,7 +69,8 @@ static void udp_gso_set_partial(struct sk_buff *skb, int nhoff, int off,
  * @gso_skb: packet of type %SKB_GSO_FRAGLIST, data at the UDP header
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * For packets that can be segmented by skb_segment() only.
+ * This function is for packets that only skb_segment() can segment, because
+ * udp_gso_list_usable() returned false.
  *
  * Context: any; does not sleep.
  * Return: 0; -ENOMEM.
@@ -84,8 +85,8 @@ int udp_gso_convert_list(struct sk_buff *gso_skb, bool is_ipv6)
 	return 0;
 }
 
-/* Source and destination address are adjacent. All fields that a router may
- * change are in front of them.
+/* The source and the destination address are adjacent. All fields that routers
+ * change without NAT are in front of the addresses.
  */
 static unsigned int udp_gso_addrs_offset(bool is_ipv6)
 {
@@ -111,8 +112,8 @@ static bool udp_gso_same_flow(const struct sk_buff *a, const struct sk_buff *b,
 		       udp_gso_addrs_len(is_ipv6));
 }
 
-/* Copies the addresses and ports of the first segment to the others, and
- * adjusts their checksums: NAT has changed the first segment only.
+/* NAT has changed only the first segment. Copies its addresses and ports to the
+ * other segments, and adjusts the checksums of the other segments.
  */
 static void udp_gso_copy_flow(struct sk_buff *first, bool is_ipv6)
 {
@@ -145,9 +146,10 @@ static void udp_gso_copy_flow(struct sk_buff *first, bool is_ipv6)
 	}
 }
 
-/* Forwarding and NAT have changed the headers of the first segment only. Copies
- * its addresses, ports, hop limit and traffic class to the others. The network
- * layer sets the lengths and the IPv4 ID later.
+/* Forwarding and NAT have changed the headers of only the first segment. Copies
+ * its addresses and ports, and all fields in front of the addresses, such as
+ * hop limit and traffic class, to the other segments. The network layer sets
+ * the lengths and the IPv4 ID later.
  */
 static void udp_gso_copy_headers(struct sk_buff *first, bool is_ipv6)
 {
@@ -161,7 +163,8 @@ static void udp_gso_copy_headers(struct sk_buff *first, bool is_ipv6)
 		       udp_gso_addrs_offset(is_ipv6));
 }
 
-/* Records the checksum of each segment: outer checksums are computed from it.
+/* Records the checksum of each segment. Outer checksums are computed from these
+ * checksums.
  */
 static void udp_gso_list_keep_csum(struct sk_buff *segs, bool is_ipv6)
 {
@@ -188,8 +191,9 @@ static void udp_gso_list_keep_csum(struct sk_buff *segs, bool is_ipv6)
  * @features: features of the device that sends the segments
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * Each sk_buff of the frag_list becomes a segment and keeps its payload. Its
- * checksum is adjusted for NAT, and completed if the device cannot.
+ * @gso_skb and each sk_buff of the frag_list become one segment each and keep
+ * their payload. The checksum of each segment is adjusted for NAT. A partial
+ * checksum is completed if the device cannot complete it.
  *
  * Context: any; does not sleep.
  * Return: list of segments; ERR_PTR(-ENOMEM). The first segment is @gso_skb
@@ -201,7 +205,9 @@ struct sk_buff *udp_gso_segment_list(struct sk_buff *gso_skb,
 	unsigned int size = skb_shinfo(gso_skb)->gso_size;
 	struct sk_buff *segs;
 
-	/* A partial checksum is completed below and covers the UDP length. */
+	/* skb_segment_list() may complete a partial checksum, which covers the
+	 * UDP length. Correct the UDP length before.
+	 */
 	if (skb_unclone(gso_skb, GFP_ATOMIC))
 		return ERR_PTR(-ENOMEM);
 	udp_hdr(gso_skb)->len = htons(sizeof(struct udphdr) + size);
@@ -218,8 +224,8 @@ struct sk_buff *udp_gso_segment_list(struct sk_buff *gso_skb,
 	return segs;
 }
 
-/* Offset of the IP header. In packets for a packet socket, the network header
- * may point to a VLAN tag in front of the IP header.
+/* Returns the offset of the IP header. In packets for a packet socket, the
+ * network header may point to a VLAN tag in front of the IP header.
  */
 static int udp_gso_find_ip(const struct sk_buff *skb)
 {
@@ -269,13 +275,14 @@ static int udp_gso_find_udp(const struct sk_buff *skb, int nhoff)
  * @skb: packet that is not encapsulated; the network header is at the IP header
  *	or at a VLAN tag in front of it
  *
- * For readers that expect one partial checksum per GSO packet, as a virtio
- * header describes it. The frag_list stays shared with clones of @skb; the
- * head is copied if it is shared. Packets of other types are not changed.
+ * A virtio header describes one partial checksum per GSO packet, so a packet
+ * with a virtio header must be a non-fraglist packet. The frag_list stays
+ * shared with clones of @skb. A shared head is copied. Packets of other types
+ * are not changed.
  *
  * Context: any; does not sleep.
- * Return: 0; -EINVAL if it is not UDP; -ENOMEM, also for a truncated UDP
- * header.
+ * Return: 0; -EINVAL if no UDP header is found; -ENOMEM if there is no memory
+ * or if the UDP header is truncated.
  */
 int udp_gso_list_to_partial(struct sk_buff *skb)
 {

@@ -43,13 +43,14 @@
 #define TEST_POISON	0xa5
 #define TEST_MARK	0x5c
 #define TEST_TSKEY	0x12345678
-#define TEST_TRAILER	72		/* more than unintended tailroom */
+#define TEST_TRAILER	72		/* more tailroom than alignment adds */
 #define TEST_TX_FLAGS	(SKBTX_HW_TSTAMP | SKBTX_ANY_SW_TSTAMP)
-#define TEST_IP_ID	0xfffe		/* the third segment wraps */
+#define TEST_IP_ID	0xfffe		/* the third segment has ID 0 */
 
-/* Geometry of a GSO packet: @full segments of @gso_size bytes and a last one
- * of @tail bytes. The head has @linear bytes of the payload, the rest is in
- * page fragments of @frag bytes each. If @frag is 0, all of it is in the head.
+/* Geometry of a GSO packet: @full segments of @gso_size bytes, and one segment
+ * of @tail bytes unless @tail is 0. The head has @linear bytes of the payload,
+ * and page fragments of @frag bytes each have the rest. If @frag is 0, the
+ * packet has no page fragments.
  */
 struct udp_gso_geo {
 	const char *kind;
@@ -61,10 +62,10 @@ struct udp_gso_geo {
 	bool list;		/* segments except the first in frag_list */
 	bool head_frag;		/* heads are page fragments */
 	bool pull;		/* IP and UDP header are not in the head */
-	bool zcopy;		/* fragments that user space may write to */
-	bool shared;		/* fragments of a file, or spliced */
+	bool zcopy;		/* user pages, as with MSG_ZEROCOPY */
+	bool shared;		/* SKBFL_SHARED_FRAG: file or spliced pages */
 	bool options;		/* IPv4 options, IPv6 destination options */
-	bool vlan;		/* tag in the frame */
+	bool vlan;		/* the frame has a VLAN tag */
 	bool no_df;
 };
 
@@ -85,8 +86,8 @@ struct udp_gso_param {
 	bool v6;
 };
 
-/* Packets that cannot be segmented at a socket, and the expected number of
- * drops
+/* A received packet that cannot be segmented for its socket, and the expected
+ * number of drops
  */
 struct udp_gso_drop {
 	const char *name;
@@ -100,21 +101,22 @@ struct udp_gso_refusal {
 	unsigned int full;
 	unsigned int tail;
 	unsigned int gso_type;		/* SKB_GSO_UDP_L4 if zero */
-	int csum_shift;			/* of csum_start */
-	int end;			/* end of packet, from the UDP header */
+	int csum_shift;			/* added to csum_start */
+	int end;			/* packet end - udp_off; 0: no change */
 };
 
-/* A send and the number of datagrams in each of its packets, which is limited
- * by the device, if it segments, or by the core.
+/* A send and the expected number of datagrams in each of its packets. A GSO
+ * packet has at most UDP_MAX_SEGMENTS segments. A device with USO may have a
+ * lower limit.
  */
 struct udp_gso_tx {
 	const char *name;
 	unsigned int payload;
 	unsigned int gso_size;
 	unsigned int part;		/* datagrams per packet; 0: all */
-	unsigned int frag;		/* as in the geometry */
-	unsigned int max_segs;		/* of a device that segments */
-	unsigned int room;		/* its gso_max_size, in datagrams */
+	unsigned int frag;		/* as in struct udp_gso_geo */
+	unsigned int max_segs;		/* gso_max_segs of a device with USO */
+	unsigned int room;		/* datagrams that gso_max_size allows */
 	unsigned int less;		/* subtracted from gso_max_size */
 	unsigned int over;		/* bytes over the path MTU */
 	bool may_fragment;		/* IP_PMTUDISC_DONT */
@@ -162,12 +164,12 @@ struct udp_gso_test {
 	unsigned int data_off;
 	unsigned int payload;
 	unsigned int len;		/* of the frame */
-	unsigned int zero_at;		/* segment with checksum 0, by offset */
+	unsigned int zero_at;		/* offset of segment with checksum 0 */
 
 	struct net_device *dev;
-	struct metadata_dst *md;	/* route that is only used here */
+	struct metadata_dst *md;	/* dst of the GSO packets */
 	struct rtable rt;		/* route of a send */
-	unsigned int mtu;		/* of rt */
+	unsigned int mtu;		/* path MTU of rt */
 	struct socket *sock;
 	void (*destructor)(struct sk_buff *skb);
 	unsigned int destroyed;		/* calls of the foreign destructor */
@@ -176,9 +178,9 @@ struct udp_gso_test {
 	unsigned int pool_used;
 	struct ubuf_info uarg;
 	unsigned int completions;	/* zerocopy completions */
-	bool copied;			/* reported by the completion */
+	bool copied;			/* the completion reported a copy */
 	struct udp_gso_state was;
-	int path;			/* enum udp_gso_path, last packet */
+	int path;			/* last packet's enum udp_gso_path */
 	bool failed;			/* an allocation failed */
 };
 
@@ -187,12 +189,12 @@ struct udp_gso_seg {
 	unsigned int pos;		/* offset in the payload */
 	unsigned int len;
 	unsigned int nr;		/* datagrams before it */
-	unsigned int gso_segs;		/* 0 without NETIF_F_GSO_PARTIAL */
+	unsigned int gso_segs;		/* of a GSO packet, otherwise 0 or 1 */
 };
 
-/* The first TEST_NR_SPLIT_MODES modes use different code for the packet's
- * memory. Of these, the first TEST_NR_ALLOC_MODES allocate differently. The
- * other modes are tested with few geometries.
+/* The first TEST_NR_SPLIT_MODES modes use different code for the memory of the
+ * packet, and the first TEST_NR_ALLOC_MODES modes also allocate differently.
+ * The modes after TEST_NR_SPLIT_MODES are tested with few geometries only.
  */
 #define TEST_NR_SPLIT_MODES	10
 #define TEST_NR_ALLOC_MODES	7
@@ -323,7 +325,7 @@ static const struct udp_gso_geo udp_gso_alloc_geos[] = {
 	GEO("list", 2, 1400, 1, .linear = 1400, .list = true),
 	GEO("many", 127, 500, 1, .frag = 4096),
 	GEO("large", 3, 5000, 1),
-	/* each head is a separate allocation, also the last one */
+	/* The head of every segment is a separate allocation. */
 	GEO("all large", 2, 6000, 5000),
 };
 
@@ -438,14 +440,16 @@ static void udp_gso_describe(const struct udp_gso_param *p, char *desc)
 		 tail, p->mode->name);
 }
 
-/* skb_segment() cannot merge members of a frag_list that have linear data. */
+/* With NETIF_F_GSO_PARTIAL, skb_segment() cannot merge members of a frag_list
+ * that have linear data.
+ */
 static bool udp_gso_applies(const struct udp_gso_param *p)
 {
 	return !(p->geo->list && p->mode->dev_partial) &&
 	       !(p->v6 && !IS_ENABLED(CONFIG_IPV6));
 }
 
-/* All geometries and families with the first @nr_modes modes */
+/* Combines all geometries and families with the first @nr_modes modes. */
 static const void *udp_gso_next(const void *prev, char *desc,
 				const struct udp_gso_geo *geos, size_t nr_geos,
 				size_t nr_modes)
@@ -623,7 +627,9 @@ static void udp_gso_put_udp(struct udp_gso_test *t)
 	put_unaligned_be16(udp_gso_fold(udp_gso_pseudo_csum(t, len)), uh + 6);
 }
 
-/* The payload has no period, so that bytes from a wrong offset do not match. */
+/* The payload is not periodic, so that a segment with data from a wrong offset
+ * does not match.
+ */
 static void udp_gso_put_payload(struct udp_gso_test *t)
 {
 	unsigned int i;
@@ -671,7 +677,7 @@ static struct sk_buff *udp_gso_head(struct kunit *test, struct udp_gso_test *t,
 	}
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 
-	/* without tailroom, pulling must allocate */
+	/* Without tailroom, pulling data needs an allocation. */
 	if (t->geo.pull)
 		headroom = skb_tailroom(skb) - len;
 	skb_reserve(skb, headroom);
@@ -855,8 +861,8 @@ static void udp_gso_save_path(void *data, const struct sk_buff *skb, int path)
 	t->path = path;
 }
 
-/* skb_warn_bad_offload() warns only once, so that only the first warning is
- * found.
+/* skb_warn_bad_offload() sets TAINT_WARN, which is never cleared, so only the
+ * first warning is found.
  */
 static struct sk_buff *udp_gso_segment(struct kunit *test,
 				       struct udp_gso_test *t,
@@ -876,7 +882,9 @@ static struct sk_buff *udp_gso_segment(struct kunit *test,
 	KUNIT_ASSERT_EQ_MSG(test, _left, _right,			\
 			    "in the segment at byte %u", (_want)->pos)
 
-/* Moves @want to the next expected segment, or to the first one. */
+/* Moves @want to the next expected segment, or to the first one if @want is all
+ * zero. Returns false after the last segment.
+ */
 static bool udp_gso_next_seg(const struct udp_gso_test *t,
 			     struct udp_gso_seg *want)
 {
@@ -942,8 +950,9 @@ static void udp_gso_want_ipv4(u8 *nh, unsigned int hlen, unsigned int len,
 	put_unaligned_be16(~udp_gso_fold(udp_gso_csum(nh, hlen, 0)), check);
 }
 
-/* Compares all header bytes except the UDP checksum. With GSO_PARTIAL the IP
- * header already has the length of each datagram.
+/* Compares all header bytes except the UDP checksum. With NETIF_F_GSO_PARTIAL,
+ * the IP header has the length of one datagram, but the UDP header has the
+ * length of all payload.
  */
 static void udp_gso_check_headers(struct kunit *test, struct udp_gso_test *t,
 				  const struct udp_gso_seg *want)
@@ -978,7 +987,7 @@ static void udp_gso_check_payload(struct kunit *test,
 			       "payload of the segment at byte %u", want->pos);
 }
 
-/* Completes a partial checksum like a device. */
+/* Completes a partial checksum as a device does. */
 static void udp_gso_complete_csum(struct udp_gso_test *t, unsigned int len)
 {
 	u8 *uh = t->wire + t->udp_off;
@@ -1020,9 +1029,9 @@ static void udp_gso_check_csum(struct kunit *test, struct udp_gso_test *t,
 	udp_gso_verify_csum(test, t, want, len);
 }
 
-/* User space may write to the pages at any time. Checksummed payload must be a
- * copy, and pages of user space must be referenced as long as a segment has
- * them.
+/* User space may write to the pages at any time. If software computes the
+ * checksum, the payload must be a copy. The zerocopy completion must not be
+ * sent while a segment has user pages.
  */
 static void udp_gso_check_shared(struct kunit *test, struct udp_gso_test *t,
 				 const struct udp_gso_seg *want,
@@ -1116,7 +1125,9 @@ static void udp_gso_complete_segs(struct kunit *test, struct udp_gso_test *t,
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
 
 	consume_skb(skb);
-	/* The headers may have been pulled before the failure. */
+	/* If the headers were pulled before an allocation failed, the second
+	 * attempt takes another path.
+	 */
 	if (IS_ENABLED(CONFIG_TRACEPOINTS) && !(t->geo.pull && t->failed))
 		KUNIT_EXPECT_EQ(test, t->path, udp_gso_expected_path(t));
 	udp_gso_check_segs(test, t, segs);
@@ -1253,7 +1264,7 @@ static void udp_gso_split_test(struct kunit *test)
 	udp_gso_split(test, udp_gso_setup_param(test));
 }
 
-/* Exact multiples of gso_size, from 2 to the number of the geometry */
+/* Segments packets of 2, 3, ... @full segments, all of gso_size bytes. */
 static void udp_gso_count_test(struct kunit *test)
 {
 	struct udp_gso_test *t = udp_gso_setup_param(test);
@@ -1329,8 +1340,8 @@ static void udp_gso_check_uso(struct kunit *test, struct udp_gso_test *t,
 	udp_gso_abandon(test, t, skb);
 }
 
-/* A device that segments gets the packet unchanged. For untrusted packets
- * gso_segs is corrected.
+/* A device with USO gets the packet unchanged, except that gso_segs of an
+ * untrusted packet is corrected.
  */
 static void udp_gso_whole_test(struct kunit *test)
 {
@@ -1372,7 +1383,9 @@ static void udp_gso_drop(struct kunit *test, struct udp_gso_test *t,
 	udp_gso_check_released(test, t);
 }
 
-/* Each datagram that a socket drops is counted. */
+/* Each datagram that is dropped at the socket is counted. If gso_segs is
+ * unknown, one drop is counted.
+ */
 static void udp_gso_drop_test(struct kunit *test)
 {
 	static const struct udp_gso_geo geo = GEO("linear", 2, 1000, 1);
@@ -1444,7 +1457,7 @@ static void udp_gso_tx_set_device(struct udp_gso_test *t,
 
 	dev->features = 0;
 	dev->gso_max_segs = tx->max_segs;
-	/* the limit of the other family must not be used */
+	/* The limit for the other IP version must not be used. */
 	dev->gso_max_size = 1;
 	dev->gso_ipv4_max_size = 1;
 	if (!tx->max_segs && !tx->room)
@@ -1465,7 +1478,7 @@ static void udp_gso_tx_set_sock(struct sock *sk, const struct udp_gso_tx *tx,
 						   IP_PMTUDISC_WANT;
 	if (tx->lite)
 		sk->sk_protocol = IPPROTO_UDPLITE;
-	/* nor this option */
+	/* The option for the other IP version must not be used. */
 	if (v6)
 		udp_set_no_check6_tx(sk, tx->no_check);
 	sk->sk_no_check_tx = tx->no_check != v6;
@@ -1492,13 +1505,14 @@ static void udp_gso_tx_setup(struct kunit *test, struct udp_gso_test *t,
 	dst_init(&t->rt.dst, &udp_gso_dst_ops, t->dev, DST_OBSOLETE_NONE,
 		 DST_NOCOUNT);
 #ifdef CONFIG_XFRM
-	/* only compared with NULL */
+	/* This pointer is only compared with NULL. */
 	t->rt.dst.xfrm = tx->xfrm ? (struct xfrm_state *)t : NULL;
 #endif
 	t->rt.dst.trailer_len = tx->xfrm ? TEST_TRAILER : 0;
 }
 
-/* Builds a packet like a socket: from the network header on, without a device.
+/* Builds a packet as a socket does: data is at the network header, and no
+ * device is set.
  */
 static struct sk_buff *udp_gso_tx_build(struct kunit *test,
 					struct udp_gso_test *t)
@@ -1516,7 +1530,7 @@ static struct sk_buff *udp_gso_tx_build(struct kunit *test,
 	return skb;
 }
 
-/* Returns all packets in a list, or an errno. */
+/* Returns a list of all packets, or an ERR_PTR(). */
 static struct sk_buff *udp_gso_tx_do(struct udp_gso_test *t,
 				     struct sk_buff *skb)
 {
@@ -1596,11 +1610,11 @@ static void udp_gso_tx_check_part(struct kunit *test, struct udp_gso_test *t,
 	SEG_ASSERT_EQ(want, part->len, t->data_off - t->net_off + want->len);
 	SEG_ASSERT_EQ(want, skb_network_offset(part), 0);
 	SEG_ASSERT_EQ(want, skb_transport_offset(part), t->udp_off - t->net_off);
-	/* headroom for the device */
+	/* The device needs headroom for its header. */
 	SEG_ASSERT_EQ(want, skb_headroom(part) < NET_SKB_PAD + t->net_off,
 		      false);
 	KUNIT_ASSERT_PTR_EQ(test, skb_dst(part), &t->rt.dst);
-	/* a transform would have to copy fragments */
+	/* IPsec would copy payload in page fragments before it writes. */
 	if (tx->xfrm) {
 		SEG_ASSERT_EQ(want, skb_is_nonlinear(part), false);
 		SEG_ASSERT_EQ(want, skb_tailroom(part) < TEST_TRAILER, false);
@@ -1614,7 +1628,7 @@ static void udp_gso_tx_check_part(struct kunit *test, struct udp_gso_test *t,
 	udp_gso_check_payload(test, t, want);
 }
 
-/* Checks all packets. Returns their number of datagrams. */
+/* Checks all packets. Returns the number of datagrams in them. */
 static unsigned int udp_gso_tx_check(struct kunit *test, struct udp_gso_test *t,
 				     const struct udp_gso_tx *tx,
 				     struct sk_buff *parts)
@@ -1656,7 +1670,7 @@ static void udp_gso_tx_finish(struct kunit *test, struct udp_gso_test *t,
 	udp_gso_tx_check_released(test, t);
 }
 
-/* Sends that need several packets are split. */
+/* A send that cannot be one packet is split. */
 static void udp_gso_tx_test(struct kunit *test)
 {
 	const struct udp_gso_tx_param *p = test->param_value;
@@ -1676,7 +1690,7 @@ static unsigned long udp_gso_tx_errors(const struct udp_gso_test *t)
 			       UDP_MIB_SNDBUFERRORS);
 }
 
-/* More datagrams than may exist at a time, with all kinds of payload */
+/* Sends of more packets than may exist at a time, with all kinds of payload */
 static const struct udp_gso_tx udp_gso_many[] = {
 	TX("linear", 65507, 1, 1, .no_check = true),
 	TX("fragments", 65507, 1, 1, .frag = 4096, .no_check = true),
@@ -1717,8 +1731,9 @@ static struct sk_buff *udp_gso_many_start(struct kunit *test,
 	return udp_gso_first_tx(tx, skb, cork, part_size, v6);
 }
 
-/* If packets are sent immediately, only few exist at a time. Only one packet
- * has the timestamp. There is one zerocopy completion, after the last packet.
+/* Each packet is freed before udp_gso_next_tx() returns the next one, so only
+ * few packets may exist at a time. Only the first packet has the timestamp.
+ * There is one zerocopy completion, after the last packet.
  */
 static void udp_gso_many_sent(struct kunit *test, bool v6)
 {
@@ -1731,7 +1746,9 @@ static void udp_gso_many_sent(struct kunit *test, bool v6)
 	struct sk_buff *skb;
 
 	skb = udp_gso_many_start(test, t, &tx, &cork, SOCK_MIN_SNDBUF, v6);
-	/* the rest, the detached packet and the packets made from it */
+	/* the remaining payload, the detached packet and the packets that it is
+	 * segmented into
+	 */
 	most = 2 * SKB_TRUESIZE(SZ_64K + MAX_HEADER + NET_SKB_PAD) +
 	       UDP_MAX_SEGMENTS * SKB_TRUESIZE(MAX_HEADER + 512);
 	while (skb) {
@@ -1739,7 +1756,9 @@ static void udp_gso_many_sent(struct kunit *test, bool v6)
 		want.len = min(p->part * p->gso_size, t->payload - want.pos);
 		want.gso_segs = DIV_ROUND_UP(want.len, p->gso_size);
 		udp_gso_tx_check_part(test, t, p, &want, skb);
-		/* if the payload is copied, the completion is early */
+		/* For IPsec, the payload is copied and the completion is
+		 * earlier.
+		 */
 		KUNIT_ASSERT_TRUE(test, p->xfrm || !t->completions);
 		want.pos += want.len;
 		want.nr += want.gso_segs;
@@ -1751,8 +1770,8 @@ static void udp_gso_many_sent(struct kunit *test, bool v6)
 	udp_gso_tx_check_released(test, t);
 }
 
-/* If packets are not sent, at most one batch exists. Lost datagrams are
- * counted.
+/* Frees no packet, so the send buffer stays full and the send ends after
+ * UDP_MAX_SEGMENTS packets. The datagrams that are not sent are counted.
  */
 static void udp_gso_many_queued(struct kunit *test, bool v6)
 {
@@ -1780,7 +1799,9 @@ static void udp_gso_many_queued(struct kunit *test, bool v6)
 	udp_gso_tx_check_released(test, t);
 }
 
-/* Only an error of the first packet is returned. */
+/* Only an error of the first packet is returned. Of the errors of later
+ * packets, -ENOBUFS is counted.
+ */
 static void udp_gso_many_errors(struct kunit *test, int nth, int err, bool v6)
 {
 	const struct udp_gso_tx *p = test->param_value;
@@ -1841,7 +1862,9 @@ static struct sk_buff *udp_gso_room_build(struct kunit *test,
 	return skb;
 }
 
-/* The pages have been released, and there will be a completion later. */
+/* Checks that the pages have been released, and that the zerocopy completion is
+ * still pending and will report a copy.
+ */
 static void udp_gso_room_check(struct kunit *test, struct udp_gso_test *t,
 			       const struct sk_buff *skb)
 {
@@ -1856,7 +1879,8 @@ static void udp_gso_room_check(struct kunit *test, struct udp_gso_test *t,
 	KUNIT_EXPECT_EQ(test, t->copied, t->geo.zcopy);
 }
 
-/* Too many fragments are replaced by few, or kept in case of an error. */
+/* Many page fragments are replaced by few. After an error they are unchanged.
+ */
 static void udp_gso_room_test(struct kunit *test)
 {
 	const struct udp_gso_room *r = test->param_value;
@@ -1887,7 +1911,7 @@ static int udp_gso_fail_start(unsigned int nth)
 	return loglevel;
 }
 
-/* Returns true if there were that many allocations. */
+/* Returns true if an allocation has failed. */
 static bool udp_gso_fail_stop(int loglevel)
 {
 	bool failed = !READ_ONCE(current->fail_nth);
@@ -1897,7 +1921,7 @@ static bool udp_gso_fail_stop(int loglevel)
 	return failed;
 }
 
-/* Makes allocation @nth fail. Returns true if there were that many. */
+/* Makes allocation @nth fail. Returns false if there were fewer. */
 static bool udp_gso_fail(struct kunit *test, struct udp_gso_test *t,
 			 unsigned int nth)
 {
@@ -1911,7 +1935,7 @@ static bool udp_gso_fail(struct kunit *test, struct udp_gso_test *t,
 	segs = udp_gso_segment(test, t, skb);
 	failed = udp_gso_fail_stop(loglevel);
 	if (IS_ERR(segs)) {
-		/* a failed pull returns -EINVAL, without its reason */
+		/* A failed pull returns -EINVAL instead of -ENOMEM. */
 		if (!t->geo.pull || PTR_ERR(segs) != -EINVAL)
 			KUNIT_EXPECT_EQ(test, PTR_ERR(segs), -ENOMEM);
 		KUNIT_EXPECT_TRUE(test, failed);
@@ -1919,8 +1943,9 @@ static bool udp_gso_fail(struct kunit *test, struct udp_gso_test *t,
 		t->failed = true;
 		segs = udp_gso_segment(test, t, skb);
 	}
-	/* Without memory for the fast path, skb_segment() is used. The head of
-	 * a clone is copied before.
+	/* If the fast path cannot allocate memory, the slow path
+	 * (skb_segment()) segments the packet. Only the copy of a cloned head,
+	 * which is made before, may fail.
 	 */
 	if (udp_gso_expected_path(t) == UDP_GSO_PATH_FAST) {
 		KUNIT_EXPECT_FALSE(test, t->failed && !t->mode->clone);
@@ -1936,14 +1961,16 @@ static void udp_gso_alloc_test(struct kunit *test)
 	struct udp_gso_test *t = udp_gso_setup_param(test);
 	unsigned int nth = 1;
 
-	/* KUnit does not end its last line. Print another one before the
+	/* The last line of KUnit has no newline. Print another line before the
 	 * console log level is lowered.
 	 */
 	kunit_info(test, "failing each allocation\n");
 	while (udp_gso_fail(test, t, nth))
 		nth++;
 
-	/* The fast path may use cached sk_buffs and a cached page for heads. */
+	/* The fast path may need no allocation: sk_buffs and a page for heads
+	 * are cached.
+	 */
 	if (udp_gso_expected_path(t) != UDP_GSO_PATH_FAST ||
 	    t->geo.gso_size > PAGE_SIZE)
 		KUNIT_EXPECT_GT(test, nth, 1);
@@ -1968,7 +1995,7 @@ static bool udp_gso_tx_fail(struct kunit *test, struct udp_gso_test *t,
 		sent = udp_gso_tx_check(test, t, tx, parts);
 		KUNIT_EXPECT_EQ(test, sent + errors, all);
 		KUNIT_EXPECT_TRUE(test, failed || sent == all);
-		/* a batch is sent completely or not at all */
+		/* All packets of a batch are sent, or none. */
 		KUNIT_EXPECT_TRUE(test, sent == all ||
 				  sent % UDP_MAX_SEGMENTS == 0);
 		t->failed |= sent < all;
@@ -1984,7 +2011,9 @@ static bool udp_gso_tx_fail(struct kunit *test, struct udp_gso_test *t,
 	return failed;
 }
 
-/* A failed send leaves no packets. Sent and lost datagrams are counted. */
+/* After a failed allocation, either the send returns an error, or each datagram
+ * is sent or counted as lost. No packet is leaked.
+ */
 static void udp_gso_tx_alloc_test(struct kunit *test)
 {
 	static const struct udp_gso_tx tx =
@@ -1996,14 +2025,12 @@ static void udp_gso_tx_alloc_test(struct kunit *test)
 	kunit_info(test, "failing each allocation\n");	/* see above */
 	for (v6 = 0; v6 <= IS_ENABLED(CONFIG_IPV6); v6++) {
 		udp_gso_tx_setup(test, t, &tx, v6);
-		/* failslab ignores other allocations */
+		/* By default, failslab ignores allocations that may sleep. */
 		t->sock->sk->sk_allocation = GFP_ATOMIC;
 		t->failed = false;
 		for (nth = 1; udp_gso_tx_fail(test, t, &tx, nth); nth++)
 			;
-		/* at least the sk_buffs of detached packets before and after a
-		 * batch
-		 */
+		/* The sk_buffs of the two detached packets are allocated. */
 		KUNIT_EXPECT_GT(test, nth, 2);
 		KUNIT_EXPECT_TRUE(test, t->failed);
 	}
@@ -2076,7 +2103,9 @@ static void udp_gso_heads_test(struct kunit *test)
 	migrate_enable();
 }
 
-/* Copies the current datagram to t->wire. Returns its number of descriptors. */
+/* Copies the current segment to t->wire. Returns the number of descriptors that
+ * the segment needs.
+ */
 static unsigned int udp_gso_walk_one(struct udp_gso_test *t,
 				     struct udp_gso_walk *walk)
 {
@@ -2121,7 +2150,7 @@ static void udp_gso_walk(struct kunit *test, struct udp_gso_test *t,
 	KUNIT_EXPECT_LE(test, descs, udp_gso_walk_max_descs(skb));
 }
 
-/* Walk of a driver along a GSO packet */
+/* Iterates over the segments of a GSO packet as a driver does. */
 static void udp_gso_walk_test(struct kunit *test)
 {
 	struct udp_gso_test *t = udp_gso_setup_param(test);
@@ -2132,7 +2161,9 @@ static void udp_gso_walk_test(struct kunit *test)
 	skb_set_network_header(skb, t->net_off);
 	skb_set_transport_header(skb, t->udp_off);
 
-	/* user pages are referenced until the completion, and not read */
+	/* The iterator does not read the payload, so the payload may be in user
+	 * pages or in high memory.
+	 */
 	KUNIT_EXPECT_EQ(test, udp_gso_walk_allowed(skb),
 			path == UDP_GSO_PATH_FAST ||
 			path == UDP_GSO_PATH_ZEROCOPY ||
@@ -2140,7 +2171,9 @@ static void udp_gso_walk_test(struct kunit *test)
 	if (udp_gso_walk_allowed(skb))
 		udp_gso_walk(test, t, skb);
 
-	/* a wrong gso_segs is rejected, as drivers use it to count slots */
+	/* A wrong gso_segs is rejected, because drivers compute the number of
+	 * descriptors from it.
+	 */
 	skb_shinfo(skb)->gso_segs++;
 	KUNIT_EXPECT_FALSE(test, udp_gso_walk_allowed(skb));
 	skb_shinfo(skb)->gso_segs -= 2;
@@ -2167,7 +2200,7 @@ static void udp_gso_length_test(struct kunit *test)
 	udp_gso_abandon(test, t, skb);
 }
 
-/* Does a device with these features get the GSO packet? */
+/* Returns whether a device with USO and @csum gets the GSO packet. */
 static bool udp_gso_has_uso(struct udp_gso_test *t, struct sk_buff *skb,
 			    netdev_features_t csum)
 {
@@ -2177,8 +2210,8 @@ static bool udp_gso_has_uso(struct udp_gso_test *t, struct sk_buff *skb,
 	return netif_skb_features(skb) & NETIF_F_GSO_UDP_L4;
 }
 
-/* NETIF_F_IPV6_CSUM devices may not support extension headers. They must not
- * get such packets, even without a checksum to complete.
+/* A device with NETIF_F_IPV6_CSUM need not support extension headers. It must
+ * not get GSO packets with extension headers, even if they are CHECKSUM_NONE.
  */
 static void udp_gso_features_test(struct kunit *test)
 {

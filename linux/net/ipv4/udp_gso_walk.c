@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Iterator over the segments of UDP GSO packets. Headers are made from a
- * template, payload is referred to where it is. udp_gso_walk_segments() is the
- * fast path of segmentation; drivers use the exported functions.
+ * Iterator over the segments of UDP GSO packets. The iterator makes the headers
+ * of a segment from a template. It does not copy the payload, but returns the
+ * position of the payload in the packet. udp_gso_walk_segments() is the fast
+ * path of segmentation. Drivers use the exported functions.
  */
 
 #include <linux/if_vlan.h>
@@ -18,7 +19,9 @@
 #include <net/udp_gso.h>
 #include <net/udp_gso_walk.h>
 
-/* Bytes of template for Ethernet, IPv4 or IPv6 without options, and UDP */
+/* Bytes of the header template for Ethernet, IPv4 or IPv6 without options, and
+ * UDP
+ */
 #define UDP_GSO_WALK_SPAN	(8 * sizeof(u64))
 
 /* Offset of the payload from the head */
@@ -37,7 +40,8 @@ static unsigned int udp_gso_walk_template(const struct sk_buff *skb)
  * @skb: UDP GSO packet, all header offsets set
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * Return: %UDP_GSO_PATH_FAST if it can; otherwise the reason.
+ * Return: %UDP_GSO_PATH_FAST if @skb can be iterated over; otherwise the reason
+ * why it cannot.
  */
 enum udp_gso_path udp_gso_walk_path(const struct sk_buff *skb, bool is_ipv6)
 {
@@ -45,20 +49,26 @@ enum udp_gso_path udp_gso_walk_path(const struct sk_buff *skb, bool is_ipv6)
 	unsigned int payload = udp_gso_walk_payload(skb);
 	unsigned int headroom = skb_headroom(skb);
 
-	/* untrusted, a fraglist packet, or encapsulated */
+	/* The packet is untrusted, is a fraglist packet, has another GSO type,
+	 * or is encapsulated.
+	 */
 	if (shinfo->gso_type != SKB_GSO_UDP_L4 || skb->encapsulation)
 		return UDP_GSO_PATH_TYPE;
 
 	if (shinfo->frag_list)
 		return UDP_GSO_PATH_FRAG_LIST;
 
-	/* too long for the template, or IPv6 extension headers */
+	/* The headers are too long for the template, or there are IPv6
+	 * extension headers.
+	 */
 	if (payload - udp_gso_walk_template(skb) >
 	    UDP_GSO_WALK_HDR * sizeof(u64) ||
 	    (is_ipv6 && skb_network_header_len(skb) != sizeof(struct ipv6hdr)))
 		return UDP_GSO_PATH_HEADERS;
 
-	/* The slow path pulls the headers, or refuses the packet. */
+	/* The headers are not linear, or the lengths or offsets are invalid.
+	 * The slow path pulls the headers, or rejects the packet.
+	 */
 	if (payload > headroom + skb_headlen(skb) || !shinfo->gso_size ||
 	    skb->len + headroom - payload <= shinfo->gso_size ||
 	    skb->csum_start != skb->transport_header)
@@ -86,8 +96,9 @@ static bool udp_gso_walk_is_ipv4(const struct sk_buff *skb)
  * udp_gso_walk_allowed - check whether a driver can iterate over a packet
  * @skb: packet to transmit, data at the MAC header
  *
- * Return: true if it can. If not, ndo_features_check() must clear
- * %NETIF_F_GSO_UDP_L4, so that the driver gets segments.
+ * Return: true if the driver can iterate over @skb. If the result is false,
+ * ndo_features_check() must clear %NETIF_F_GSO_UDP_L4, so that the core
+ * segments the packet.
  */
 bool udp_gso_walk_allowed(const struct sk_buff *skb)
 {
@@ -112,8 +123,8 @@ static void *udp_gso_walk_hdr(struct udp_gso_walk *walk, unsigned int offset)
 	return (u8 *)walk->hdr + offset - walk->start;
 }
 
-/* Segments of equal length have equal headers, except for the IPv4 ID and the
- * checksums.
+/* Sets the header template for segments with @len bytes of payload. Segments of
+ * equal length have equal headers, except for the IPv4 ID and the checksums.
  */
 static void udp_gso_walk_set_len(struct udp_gso_walk *walk, unsigned int len)
 {
@@ -171,7 +182,7 @@ static void __udp_gso_walk_start(struct udp_gso_walk *walk,
 }
 
 /**
- * udp_gso_walk_start - start before the first segment of a packet
+ * udp_gso_walk_start - set the iterator in front of the first segment
  * @walk: iterator, is initialised
  * @skb: packet for which udp_gso_walk_allowed() returned true; must not change
  *	while the iterator is used
@@ -184,7 +195,9 @@ EXPORT_SYMBOL_GPL(udp_gso_walk_start);
 
 /**
  * udp_gso_walk_next - advance to the next segment
- * @walk: iterator. Get all slices of every segment, or no slices at all.
+ * @walk: iterator
+ *
+ * The caller must get either all slices of every segment, or no slices.
  *
  * Return: false after the last segment.
  */
@@ -221,9 +234,10 @@ static void udp_gso_walk_put_id(struct udp_gso_walk *walk, void *network)
  * @walk: iterator
  * @to: buffer of @walk->hdr_len bytes
  *
- * Writes MAC, network and UDP header. The UDP checksum is that of the pseudo
- * header, as with %CHECKSUM_PARTIAL. Must be called once for each segment,
- * because each call increments the IPv4 ID.
+ * This function writes the MAC, network and UDP header. The UDP checksum field
+ * has the checksum of the pseudo header, as with %CHECKSUM_PARTIAL. The
+ * function must be called once for each segment, because each call increments
+ * the IPv4 ID.
  */
 void udp_gso_walk_put_headers(struct udp_gso_walk *walk, void *to)
 {
@@ -273,10 +287,10 @@ bool udp_gso_walk_slice(struct udp_gso_walk *walk,
 }
 EXPORT_SYMBOL_GPL(udp_gso_walk_slice);
 
-/* The rest of this file is the fast path, with an sk_buff for each segment. The
- * headers are at the same offset from the head as in the GSO packet. They are
- * written in whole words, so the payload behind them must be written
- * afterwards.
+/* The rest of this file is the fast path, which allocates an sk_buff for each
+ * segment. The headers are at the same offset from the head as in the GSO
+ * packet. The headers are written in complete words, which may overwrite bytes
+ * behind the headers, so the payload must be written after the headers.
  *
  * The functions for one segment are inlined into the three loops of
  * udp_gso_walk_list(), where most of their arguments are constant.
@@ -295,7 +309,7 @@ static __always_inline void udp_gso_walk_head(struct udp_gso_walk *walk,
 	udp_gso_walk_put_id(walk, head + walk->network);
 }
 
-/* Room for what IPsec appends to the payload */
+/* Returns the maximum number of bytes that IPsec appends to the payload. */
 static unsigned int udp_gso_walk_tailroom(const struct sk_buff *tmpl)
 {
 	const struct dst_entry *dst = skb_dst(tmpl);
@@ -354,7 +368,9 @@ udp_gso_walk_address(const struct udp_gso_walk *walk,
 	       slice->offset;
 }
 
-/* Copies the payload to @to unless it is %NULL, and checksums it if @sum. */
+/* Copies the payload to @to unless @to is %NULL. Returns the checksum of the
+ * payload if @sum.
+ */
 static __wsum udp_gso_walk_read(const void *from, void *to, unsigned int len,
 				bool sum)
 {
@@ -367,8 +383,9 @@ static __wsum udp_gso_walk_read(const void *from, void *to, unsigned int len,
 		    csum_partial(from, len, 0);
 }
 
-/* Adds the payload in page fragments to @seg if @sg, and copies the rest.
- * Returns the checksum of the payload if @sum.
+/* If @sg, adds references to the page fragments of the payload to @seg and
+ * copies only linear payload. Otherwise, copies all payload. Returns the
+ * checksum of the payload if @sum.
  */
 static __always_inline __wsum udp_gso_walk_fill(struct udp_gso_walk *walk,
 						struct sk_buff *seg,

@@ -16,9 +16,9 @@ make_program() {
 		-o "$PROGRAM" "$HERE"/guest/{main,gen,net,counters}.c
 }
 
-# guest KERNEL FLAVOUR SECONDS RECORDS COMMAND...: runs COMMAND in namespace N of a guest with one processor. A record per input
-# is written to the file RECORDS before the input is. For the self-test, FUZZ_PANIC_AT=N makes the kernel panic at input N, and
-# FUZZ_ALTER=N changes a frame.
+# guest KERNEL FLAVOUR SECONDS RECORDS COMMAND...: runs COMMAND in namespace N of a guest with one processor. Before the
+# guest writes an input, it writes a record of the input to the file RECORDS. For the self-test, FUZZ_PANIC_AT=N makes
+# the kernel panic at input N, and FUZZ_ALTER=N changes a bit of the first frame that input N causes.
 guest() {
 	local kernel=$1 flavour=$2 limit=$3 records=$4
 	shift 4
@@ -30,13 +30,13 @@ guest() {
 		exec env "FUZZ_PANIC_AT=${FUZZ_PANIC_AT-}" "FUZZ_ALTER=${FUZZ_ALTER-}" "$HERE/guest/enter.sh" "$*"
 }
 
-# number FILE INDEX: the number of the input of a record
+# number FILE INDEX: prints the number of the input that a record is about
 number() { od -An -t u8 -j $(($2 * RECORD)) -N 8 "$1" | tr -d ' '; }
 
-# records FILE: the number of complete records
+# records FILE: prints the number of complete records
 records() { echo $(($(stat -c %s "$1") / RECORD)); }
 
-# last_input FILE: the number of the last input; empty if there was none
+# last_input FILE: prints the number of the last input, or nothing if there was no input
 last_input() {
 	local n
 	n=$(records "$1")

@@ -2,7 +2,7 @@
 # Compiles the random programs of socket calls, and runs them in a guest.
 # shellcheck shell=bash
 
-# The file is only replaced when it changes, because another run may execute it.
+# Compiles the program. The file is only replaced if it has changed, because another run may execute it.
 make_program() {
 	local new
 	[[ -d $WORK/build/series/usr/include/linux ]] || scripts/build series headers >&2
@@ -14,7 +14,7 @@ make_program() {
 	if cmp -s "$new" "$WORK/segmented-vs-plain/programs"; then rm "$new"; else mv "$new" "$WORK/segmented-vs-plain/programs"; fi
 }
 
-# on_guest KERNEL ARGUMENT...: GUEST_LIMIT is the timeout in seconds.
+# on_guest KERNEL ARGUMENT...: runs the program in a guest. GUEST_LIMIT is the timeout in seconds.
 on_guest() {
 	local kernel=$1
 	shift

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Captures and checks frames with their virtio header: those that a guest's device
- * sends to or receives from its tap, and those of a tun device of this machine.
+/* Captures and checks frames: the frames that a guest's device sends to or receives
+ * from its tap, with their virtio header, and the frames of a tun device of the host.
  */
 #ifndef USO_CAPTURE_H
 #define USO_CAPTURE_H
@@ -158,7 +158,7 @@ static inline bool check_ip(const struct frame *f, enum family fam)
 			   csum_fold_add(0, f->ip, sizeof(struct iphdr)));
 }
 
-/* A complete checksum, or a partial one with the right offsets */
+/* The checksum must be complete, or partial with the correct offsets. */
 static inline bool check_udp_csum(const struct frame *f, enum family fam,
 				  const unsigned char *udp)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs on this machine: makes the guests send and receive, and checks the packets
- * on their taps; KTAP.
+/* Runs on the host, which the names of the cases call "machine": makes the guests
+ * send and receive, and checks the packets on their taps; KTAP.
  *
  *	drive DIRECTORY GUEST...	DIRECTORY has a socket for each guest
- *	drive probe			does this machine support the test?
+ *	drive probe			checks whether the host supports the test
  */
 #include "guests.h"
 
@@ -18,8 +18,8 @@ static int host_rx = -1;
 /* Traffic */
 
 enum shape_is {
-	ALSO_FEW = 1,		/* also for paths with FEW */
-	FRAME = 2,		/* len is that of the frame, not the payload */
+	ALSO_FEW = 1,		/* sent on paths with FEW, too */
+	FRAME = 2,		/* len is the length of the frame, not of the payload */
 	TWO_PACKETS = 4,		/* split at the socket */
 };
 
@@ -52,8 +52,8 @@ enum how {
 	USO = 1,		/* tx-udp-segmentation is on in the guest */
 	GRO = 2,		/* the receiver has UDP_GRO */
 	GSO_FROM = 4,		/* a GSO packet on the sender's tap */
-	GSO_TO = 8,		/* on the receiver's tap */
-	FEW = 16,		/* not all shapes */
+	GSO_TO = 8,		/* a GSO packet on the receiver's tap */
+	FEW = 16,		/* only the shapes with ALSO_FEW */
 };
 
 struct traffic_path {
@@ -116,7 +116,9 @@ static int frame_header(enum family fam)
 				       sizeof(struct ip6_hdr)) + 8;
 }
 
-/* A send over the limit of a packet is split at the socket, into two packets for all shapes */
+/* A send that exceeds the limit of a packet is split at the socket. Each shape here is at most two
+ * packets.
+ */
 static bool is_split_at_socket(const struct traffic *t)
 {
 	return t->len + frame_header(t->fam) > FRAME_MAX || nr_segments(t) > SEGMENTS_MAX;
@@ -169,7 +171,7 @@ static bool check_tap(int g, bool outgoing, const struct traffic *t, bool gso)
 	       stream_end(&st);
 }
 
-/* Check all datagrams up to the fence, which have complete checksums */
+/* Check all datagrams before the fence. Their checksums must be complete. */
 static bool check_wire(const struct traffic *t)
 {
 	static struct frame f;
@@ -243,7 +245,7 @@ static bool close_receiver_at(int who, const struct traffic *t)
 	return ok & expect_long("checksum errors", expected, *before);
 }
 
-/* With UDP_GRO, a GSO packet is one read; without it, each datagram is */
+/* With UDP_GRO, a read returns a GSO packet. Without UDP_GRO, a read returns a datagram. */
 static bool check_reads(const struct traffic_path *path, const struct traffic *t, int reads)
 {
 	int last_tap = path->to == MACHINE ? GSO_FROM : GSO_TO;
@@ -364,12 +366,14 @@ static void test_feature_fixed(const struct test_case *tc)
 	feature_is(OFF, "tx-udp-segmentation", "off [fixed]");
 }
 
-/* A command that keeps or removes GSO packets, and the one that undoes it */
+/* A change of the features of a guest's device, after which there are still GSO packets (gso) or only
+ * single datagrams, and the change that reverts it
+ */
 static const struct toggle {
 	const char *name;
 	const char *set;
 	const char *undo;
-	bool from;		/* those that the guest sends */
+	bool from;		/* the packets that the guest sends, not those that it receives */
 	bool gso;
 } toggles[] = {
 	{ "checksums off disable segmentation", "tx off", "tx on", true },
@@ -486,7 +490,7 @@ static long queue_kicks(int q)
 			     q)->text);
 }
 
-/* Each CPU of the guest uses its own queue; not each packet needs a kick */
+/* Each CPU of the guest uses its own queue. A kick may be for several packets. */
 static void test_queues(const struct test_case *tc)
 {
 	static const struct traffic_path path = { NULL, MULTI, MACHINE, ROUTED,
@@ -510,7 +514,7 @@ static int guest_xdp(bool on)
 	return guest_request(ON, &req)->ret;
 }
 
-/* An XDP program needs single frames: no GSO packets while it is attached */
+/* The guest receives no GSO packets while an XDP program is attached. */
 static void test_xdp(const struct test_case *tc)
 {
 	static const struct traffic_path with = { NULL, MACHINE, ON, ROUTED, GSO_TO };
@@ -580,7 +584,7 @@ static void add_other_cases(enum family fam)
 		 "%s, XDP program attached and detached", name);
 }
 
-/* Status 1 and the reason on stdout */
+/* Returns 1 and prints the reason if the host does not support the test. */
 static int probe(void)
 {
 	unsigned int offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 |

@@ -109,7 +109,7 @@ static bool set_uso(int g, bool on)
 	return true;
 }
 
-/* Networks: one per guest, a tun device of the machine, or a bridge */
+/* Networks: one per guest, which the host routes, or a bridge; and a tun device of the host */
 
 static void address_of(int who, enum family fam, char *to)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Shared by the driver on this machine and the agents in the guests: requests,
+/* Shared by the driver on the host and the agents in the guests: requests,
  * sending, receiving.
  */
 #ifndef USO_H
@@ -19,7 +19,7 @@
 enum op { OP_HELLO, OP_SHELL, OP_SEND, OP_FENCE, OP_OPEN, OP_READ, OP_END,
 	  OP_XDP };
 
-/* A number of equal calls, and their destination */
+/* A number of send calls with the same lengths, and their destination */
 struct traffic {
 	enum family fam;
 	char to[INET6_ADDRSTRLEN];
@@ -105,7 +105,7 @@ static inline void send_one_fence(const struct traffic *t)
 	close(fd);
 }
 
-/* Returns the port */
+/* Returns the port, or a negative errno */
 static inline int open_receiver(const struct traffic *t, int *fd)
 {
 	int domain = socket_domain(t->fam);
@@ -122,7 +122,7 @@ static inline int open_receiver(const struct traffic *t, int *fd)
 	return addr_port(&local);
 }
 
-/* Returns the length, and in *size that of each datagram */
+/* Returns the length, and stores the length of each datagram in *size */
 static inline int receive(int fd, unsigned char *buf, int len, int *size)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
@@ -169,7 +169,7 @@ static inline void stream_start(struct stream *st, const struct traffic *t)
 	*st = (struct stream) { .exp = exp, .nr_exp = t->calls };
 }
 
-/* The datagrams of a GSO packet */
+/* Checks the datagrams of a GSO packet */
 static inline bool stream_segments(struct stream *st, const unsigned char *data,
 				int len, int size)
 {

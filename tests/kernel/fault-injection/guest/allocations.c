@@ -4,9 +4,9 @@
  *	allocations [FILTER]
  *
  * A task makes its own Nth allocation fail (/proc/thread-self/fail-nth). N increases until a send has fewer allocations.
- * Either the send fails with ENOMEM or ENOBUFS and nothing arrives, or the datagrams that arrive are right and a counter
- * has the missing ones as dropped. Afterwards SIOCOUTQ is 0, and the socket can send. Leaks are found by the scan of
- * kmemleak at the end of the guest.
+ * Either the send fails with ENOMEM or ENOBUFS and no datagram arrives, or the datagrams that arrive are correct. If
+ * datagrams are missing, a counter of drops must have increased. Afterwards SIOCOUTQ is 0, and the socket can send.
+ * The scan of kmemleak when the guest ends finds leaks.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -184,7 +184,7 @@ static long sum_snmp(void)
 	return sum;
 }
 
-/* Lines of "name value". @all: each counter is one of errors, as those of IPsec are. */
+/* Lines of "name value". If @all is set, each line counts an error, as in xfrm_stat. */
 static long sum_values(const char *file, bool all)
 {
 	FILE *f = fopen(file, "r");
@@ -233,7 +233,7 @@ static long count_drops(const struct topo *t)
 
 /* Sends */
 
-/* Corks with MSG_MORE: no call would return an error that occurs when UDP_CORK is cleared */
+/* Corks with MSG_MORE, not with UDP_CORK: no call returns an error that occurs when UDP_CORK is cleared. */
 static int send_corked(const struct ends *e, const struct shape *s)
 {
 	struct gso_send part = { &e->to, payload, s->len / 2, s->size, .flags = MSG_MORE };
@@ -249,7 +249,7 @@ static int send_corked(const struct ends *e, const struct shape *s)
 	return ret < 0 ? ret : s->len;
 }
 
-/* Each piece has its own page: more pages than a packet has fragments */
+/* Each piece has its own page, so that the send has more pages than a packet can have fragments. */
 static int send_pieces(const struct ends *e, const struct shape *s)
 {
 	struct gso_send all = { &e->to, payload, s->len, s->size, .pieces = 30 };
@@ -403,7 +403,7 @@ static void add_cases(void)
 		for (f = 0; f < ARRAY_SIZE(features); f++)
 			for (s = 0; s < ARRAY_SIZE(shapes); s++)
 				for (fam = V4; fam <= V6; fam++) {
-					/* Only the important shapes and features, as each case takes long */
+					/* Each case takes long, so test fewer shapes and features on other devices. */
 					if (t && (shapes[s].veth_only || f == 2))
 						continue;
 					add_case(test_allocations, &topos[t], fam, s << 4 | f, "%s, %s: %s v%d",

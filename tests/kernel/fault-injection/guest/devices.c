@@ -5,8 +5,8 @@
  *
  *	devices [FILTER]
  *
- * Each datagram that arrives must be right, and no more may arrive than were sent. At the end, SIOCOUTQ must be 0, and
- * the sockets must be able to send.
+ * Each datagram that arrives must be correct, and no more datagrams may arrive than were sent. At the end, SIOCOUTQ
+ * must be 0, and the sockets must be able to send.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -123,7 +123,7 @@ static void *sender_main(void *arg)
 	return NULL;
 }
 
-/* Is it one of the datagrams of a send? */
+/* Returns true if this is one of the datagrams of a send. */
 static bool is_segment(const unsigned char *buf, int len)
 {
 	int at;
@@ -162,7 +162,7 @@ static long read_up_to(long max)
 #define TRACING		"/sys/kernel/tracing/"
 #define PAGE_FREE	TRACING "events/kmem/mm_page_free/"
 
-/* The trace has a stack for each page that is freed. CPUs go offline in a kworker. */
+/* The trace has a stack for each page that a kworker frees. A kworker takes the CPU offline. */
 static bool frees_traced(void)
 {
 	sh("mount -t tracefs tracefs " TRACING " 2>&-");
@@ -201,7 +201,7 @@ static bool cpu_online(void)
 	return !sh("echo 1 >" CPU_ONLINE) || fail("CPU %d does not go online", CPU);
 }
 
-/* Pauses the senders and reads all that was sent, also from the packet socket. Then no segment has a reference to a page. */
+/* Pauses the senders and reads all datagrams, also from the packet socket, so that no segment refers to a page. */
 static void pause_senders(void)
 {
 	int i, empty = 0;
@@ -217,7 +217,7 @@ static void pause_senders(void)
 	drain_wire();
 }
 
-/* Except in the first round, which counts the pages, the senders run. */
+/* The senders are paused in the first round, which checks the number of released pages, and run in all other rounds. */
 static bool cpu_off_on(int round)
 {
 	long sent = senders[CPU].on_cpu, pages;

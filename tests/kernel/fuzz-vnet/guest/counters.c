@@ -166,7 +166,7 @@ static void read_links(int fd)
 	while (!read_messages(buf, len));
 }
 
-/* All counters of a device, which are read for each input */
+/* Returns a digest of the counters of a device. Called for each input. */
 uint64_t counters_of(int ifindex)
 {
 	char buf[512];

@@ -7,7 +7,7 @@
 
 struct outcome;
 
-/* The counters of the current network namespace */
+/* Adds the counters of the current network namespace, which gets the name @ns */
 void counters_open(const char *ns);
 uint64_t counters_of(int ifindex);
 void counters_delta(struct outcome *out, bool verbose);

@@ -10,7 +10,7 @@
 #define MAX_INPUT	70000
 #define MAX_SPLITS	3
 
-/* struct virtio_net_hdr(_mrg_rxbuf), of which the host's headers have a part */
+/* struct virtio_net_hdr_mrg_rxbuf. A header of 10 bytes has no num_buffers. */
 struct vnet {
 	uint8_t flags;
 	uint8_t gso_type;
@@ -48,7 +48,7 @@ struct target {
 	int tun_flags;
 	int hdr_len;
 	int weight;
-	bool flood;			/* it is behind a bridge */
+	bool flood;			/* use an unknown address, which a bridge floods */
 };
 
 extern const struct target targets[];
@@ -62,7 +62,7 @@ static inline bool has_eth(const struct target *target)
 /* The destinations that setup.sh configures: 10.0.K.2 and fd00::K:2 */
 #define N_DESTS		14
 #define TUNNEL_NET	250
-#define UDP_PORT	7000		/* 7001 is with UDP_GRO */
+#define UDP_PORT	7000		/* the socket at 7001 has UDP_GRO */
 #define VXLAN_PORT	4789
 
 static inline uint64_t mix(uint64_t h, uint64_t v)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Generates an input from a seed and a number: a valid frame with its virtio
- * header, in which some values are then changed. It depends on nothing else, so
- * the two numbers reproduce an input on any kernel, and on the host.
+ * header, in which some values are then changed. The input depends on nothing
+ * else, so the two numbers reproduce it on any kernel, and on the host.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ struct frame {
 	uint8_t *at;
 	int len;
 	int next_type;			/* offset of the type of the next header */
-	bool next_is_ether;		/* it is an ethertype, not a protocol */
+	bool next_is_ether;		/* the type is an ethertype, not a protocol */
 	int layers;
 	struct layer layer[MAX_LAYERS];
 	int l3, l4, payload;		/* the innermost ones */
@@ -297,7 +297,9 @@ static void push_l4(struct frame *f)
 	f->payload = f->len;
 }
 
-/* To the tunnels that setup.sh configures, which decapsulate the packet */
+/* The outer headers for a tunnel that setup.sh configures, which decapsulates the
+ * packet
+ */
 static void push_tunnel(struct frame *f, uint8_t source)
 {
 	uint8_t *p;
@@ -334,8 +336,9 @@ static void push_payload(struct frame *f, int len)
 		p[i] = key + i * 31 + (i >> 8);
 }
 
-/* Lengths and checksums are set from the innermost header on. The innermost
- * checksum may be partial, as the virtio header has it.
+/* The functions below set lengths and checksums, from the innermost header
+ * outwards. The innermost checksum is partial if the virtio header gets
+ * NEEDS_CSUM.
  */
 static uint32_t pseudo(const struct frame *f, const struct layer *ip, int l4)
 {
@@ -422,7 +425,9 @@ static void set_vnet(struct frame *f, uint16_t size, bool partial)
 		v->gso_type |= GSO_ECN;
 }
 
-/* The length of the payload, and of a segment; 0: no GSO packet */
+/* Returns the length of the payload. *size is the segment size, or 0 if this is no
+ * GSO packet.
+ */
 static int choose_sizes(struct frame *f, uint16_t *size)
 {
 	uint32_t what = below(f, 100), segments;
@@ -446,7 +451,7 @@ static int choose_sizes(struct frame *f, uint16_t *size)
 		(one_in(f, 2) ? below(f, *size) : 0);
 }
 
-/* A value at a limit of some comparison */
+/* A value that is near a limit, or random */
 static uint16_t boundary(struct frame *f)
 {
 	const uint16_t payload = f->len - f->payload;
@@ -498,7 +503,7 @@ static void mutate_vnet(struct frame *f)
 	}
 }
 
-/* Change a field of a header, by its offset */
+/* Change a field of a header. The fields are given by their offsets. */
 static void mutate_header(struct frame *f)
 {
 	static const uint8_t fields[][8] = {

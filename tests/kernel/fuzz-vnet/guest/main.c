@@ -6,8 +6,8 @@
  *		the inputs FROM to TO-1 of SEED, for at most that many seconds
  *		(0: no limit); prints the inputs from SHOW on
  *	fuzz-vnet replay SETUP FILE		runs and prints the inputs of FILE
- *	fuzz-vnet save SEED FROM TO >FILE	needs no guest
- *	fuzz-vnet show FILE			prints them, needs no guest
+ *	fuzz-vnet save SEED FROM TO >FILE	saves these inputs; needs no guest
+ *	fuzz-vnet show FILE			prints the inputs of FILE; needs no guest
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,8 +21,8 @@
 
 #include "fuzz.h"
 
-/* Written to the host before each input: its number, and the result of the one
- * before it. So the host has the number when the guest panics.
+/* Sent to the host before each input: the number of the input, and the result of
+ * the previous input. If the guest panics, the host has the number.
  */
 struct record {
 	uint64_t n;
@@ -73,7 +73,7 @@ static void report(int port, uint64_t n, const struct outcome *before)
 		die("record");
 }
 
-/* For the self-test: the number of the input at which it causes an error */
+/* For the self-test: the number of the input at which an error is injected */
 uint64_t hook(const char *name)
 {
 	const char *value = getenv(name);
@@ -191,7 +191,7 @@ static int show(const char *path)
 	return 0;
 }
 
-/* The kernel's own tasks run before this program */
+/* All other tasks of the guest run before this program. */
 static void lower_priority(void)
 {
 	struct sched_param param = { 0 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The network of the guest: the targets of the inputs, the outputs that are
- * read, and the counters. On one processor, with ksoftirqd at a higher
- * priority than this program, everything that a write causes has happened
- * when the program continues.
+ * read, and the counters. The guest has one processor, and ksoftirqd has a
+ * higher priority than this program. So the kernel has processed all packets of
+ * a write when the program continues.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -90,7 +90,7 @@ static void add_output(const char *name, int fd, int hdr_len, bool eth, bool udp
 	polls[n_outputs++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* Without the series, a tap may have no USO */
+/* The taps of a kernel without USO refuse the last two bits of ALL_OFFLOADS. */
 static void set_offloads(int fd, unsigned int offloads)
 {
 	if (ioctl(fd, TUNSETOFFLOAD, offloads))
@@ -206,7 +206,7 @@ static void enter(const char *ns)
 	close(fd);
 }
 
-/* ksoftirqd must run before this program */
+/* ksoftirqd and the RCU threads must run before this program. */
 static void raise_ksoftirqd(void)
 {
 	must(!system("for p in /proc/[0-9]*; do read -r n <$p/comm; "
@@ -236,8 +236,8 @@ void net_setup(const char *script)
 	must(kmsg >= 0 && lseek(kmsg, 0, SEEK_END) >= 0, "/dev/kmsg");
 }
 
-/* Lines on the console with level error, which no input may cause. WARN() and
- * worse panic.
+/* Returns the number of new kernel messages with level error or a more severe
+ * level, which no input may cause. A WARN() makes the kernel panic.
  */
 unsigned int net_splats(void)
 {
@@ -318,7 +318,7 @@ static void normalise_eth(uint8_t *p, int len, int *first)
 	}
 }
 
-/* The payload of IP: a tunnel, or an ICMP error with the start of a packet */
+/* Handles a packet in the payload of IP: in a tunnel, or in an ICMP error */
 static void normalise_payload(int type, uint8_t *p, int len, int *first)
 {
 	if (len < 16)
@@ -383,8 +383,9 @@ static void normalise_v6(uint8_t *p, int len, int *first)
 		normalise_payload(type, p + at, len - at, first);
 }
 
-/* The kernel chooses random IDs for its own packets. Replace them by the
- * difference to the first one at that depth, and clear those of IPv6 fragments.
+/* The kernel chooses random IDs for its own packets. Replace an IPv4 ID by the
+ * difference to the first ID at that level of nesting, and clear the ID of an IPv6
+ * fragment.
  */
 static void normalise_ids(int ether, uint8_t *p, int len, int *first)
 {
@@ -489,8 +490,8 @@ static void read_strays(void)
 	n_strays += out.frames;
 }
 
-/* All counters are read only now and then: that takes ten times as long as the
- * rest.
+/* Reading all counters takes ten times as long as the rest, so this is only done
+ * for each COUNT_EVERY-th input, and for inputs that are printed.
  */
 void net_run(const struct input *in, struct outcome *out, bool verbose)
 {
@@ -515,7 +516,7 @@ void net_run(const struct input *in, struct outcome *out, bool verbose)
 		counters_delta(out, verbose);
 }
 
-/* The counters since they were read last */
+/* Adds the changes of the counters since they were last read. */
 void net_finish(struct outcome *out)
 {
 	counters_delta(out, false);

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs in namespace N when the taps exist: configures the devices and routes between the inputs and the outputs.
-# The destinations are 10.0.K.2 and fd00::K:2, where K is 0 for local sockets; 1 to 5 for taps with different offloads; 6 and 7
-# for sockets behind a veth with and without offloads; 8 for a tap behind another router; 9 vlan, 10 vxlan, 11 gre, 12 ipip and
-# sit; 13 behind NAT.
+# The destinations are 10.0.K.2 and fd00::K:2. K is 0 for local sockets, 1 to 5 for taps with different offloads, 6 and
+# 7 for sockets behind a veth with and without offloads, 8 for a tap behind another router, 9 for a vlan device, 10 for
+# vxlan, 11 for gre, 12 for ipip and sit, and 13 for a destination behind NAT.
 set -euo pipefail
 
 mac=02:00:00:00:00:01
 
-# route DEV K: to both destinations, with permanent neighbours, so that the kernel sends no ARP and no ND
+# route DEV K: prints the routes to both destinations, with permanent neighbours, so that the kernel sends no ARP and no
+# ND
 route() { route_tunnel "$1" "$2"; neighbours "$1" 0 "$2" 2; }
-# neighbours DEV A B C: 10.A.B.C and fd00::AB:C
+# neighbours DEV A B C: prints the permanent neighbours 10.A.B.C and fd00::AB:C
 neighbours() {
 	printf "neigh replace 10.%d.%d.%d dev $1 lladdr $mac nud permanent\n" "$2" "$3" "$4"
 	printf "neigh replace fd00::%x%02x:%d dev $1 lladdr $mac nud permanent\n" "$2" "$3" "$4"
 }
 route_tunnel() { printf 'route add 10.0.%d.2/32 dev %s\nroute add fd00::%x:2/128 dev %s\n' "$2" "$1" "$2" "${3-$1}"; }
-# back DEV K: the routes to the source addresses. Each address on a link is here, so that the kernel sends no ARP and no ND.
+# back DEV K: prints the routes to the source addresses. On a device with neighbours, it also prints a permanent
+# neighbour for each source address, so that the kernel sends no ARP and no ND.
 back() {
 	printf 'route add 10.1.%d.9/32 dev %s\nroute add fd00::1%02x:9/128 dev %s\n' "$2" "$1" "$2" "$1"
 	[[ $1 == t3 || $1 == t4 ]] || neighbours "$1" 1 "$2" 9
@@ -25,7 +27,8 @@ up() { local dev; for dev; do printf 'link set %s address %s\nlink set %s up\n' 
 address() { printf 'addr add 10.0.%d.1/32 dev %s\naddr add fd00::%x:1/128 dev %s nodad\n' "$2" "$1" "$2" "$1"; }
 
 for ns in N F M; do
-	# The kernel must send nothing by itself (MLD, ND), and nothing may depend on time (timeouts of fragments, limits of ICMP).
+	# The kernel must send no packets of its own (MLD, ND), and no result may depend on time (fragment timeouts,
+	# ICMP rate limits).
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	ip netns exec $ns sh -c '
 		cd /proc/sys/net

@@ -26,8 +26,8 @@ in_kernel() {
 		within "$(two wg show wg0 transfer | cut -f 2)" "$((BURSTS * SEGMENTS * 1392))" "$((BURSTS * SEGMENTS * 1600))"
 }
 
-# A TCP stream through the tunnel of wireguard-go, which uses UDP_SEGMENT if the kernel has it. The peer is the kernel's
-# WireGuard.
+# Sends a TCP stream through a tunnel of wireguard-go, which uses UDP_SEGMENT if the kernel supports it. The peer is the
+# WireGuard of the kernel.
 in_program() {
 	keys c d
 	one strace -f -s 16 -e trace=setsockopt,getsockopt,sendmsg,sendmmsg -o "$tmp/strace" \

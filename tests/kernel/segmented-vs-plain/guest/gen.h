@@ -29,7 +29,7 @@ struct op {
 	int sock;		/* 0: IPv4, 1: IPv6 */
 	int row;		/* index of options or device_features */
 	int val;
-	int to;			/* index of destinations; -1: the connection */
+	int to;			/* index of destinations; -1: no address */
 	int len;
 	int size;		/* UDP_SEGMENT as cmsg; NO_SIZE: the socket's */
 	enum method method;
@@ -46,7 +46,7 @@ struct program {
 	int proto;		/* of both sockets: IPPROTO_UDP or IPPROTO_UDPLITE */
 };
 
-/* The value of an option that is not a number; no bytes disable the option */
+/* The value of an option that is not a number. A value of 0 bytes disables the option. */
 struct blob {
 	unsigned char data[20];
 	int len;
@@ -107,7 +107,7 @@ static const struct option {
 	{ "SO_SNDBUF", SOL_SOCKET, SO_SNDBUF, SOCK4 | SOCK6, 2, { 1, 10000 }, .kernels_only = true },
 };
 
-/* In addition to the segment size. The wrong ones must make the send fail. */
+/* Control messages in addition to the segment size. A send with an invalid one must fail. */
 static const struct control_message {
 	const char *name;
 	int level, type;
@@ -194,7 +194,9 @@ static int gen_destination(int sock)
 	return i;
 }
 
-/* For a connection. No broadcast address: connect() fails and yet changes the old connection, on stock too. */
+/* A destination of connect(). connect() to a broadcast address fails, but changes the old connection, also on stock. So
+ * these addresses are not used.
+ */
 static int gen_peer(int sock)
 {
 	int i;
@@ -206,7 +208,7 @@ static int gen_peer(int sock)
 	return i;
 }
 
-/* N, or one more or less: where N is a limit */
+/* Returns N - 1, N or N + 1. */
 static int gen_near(int n)
 {
 	int i = gen_below(4);
@@ -214,7 +216,7 @@ static int gen_near(int n)
 	return i == 0 ? n - 1 : i == 1 ? n + 1 : n;
 }
 
-/* Mostly a few datagrams, because long sends take long */
+/* Returns the length of a send, which mostly has a few datagrams, because long sends take long. */
 static int gen_length(int size)
 {
 	static const int counts[] = { 1, 2, 2, 3, 3, 5, 9, 44, 64, 127, 128, 129, 200 };

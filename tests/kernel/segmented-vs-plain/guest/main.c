@@ -7,11 +7,12 @@
  *	programs both SEED FIRST PROGRAMS
  *	programs trace|both SEED PROGRAM MASK...
  *
- * plain: runs each program twice, unchanged and with plain sends of the datagrams instead of each segmented send;
- * KTAP. If the results differ, operations are removed as long as they do, and the rest is printed.
- * trace: prints the results of each program, to be compared with those of another kernel. Lines with a star are not
- * compared with plain sends. A mask has ten hexadecimal digits, and a bit for each operation that runs.
- * both: as trace, and then the same with plain sends.
+ * plain: runs each program twice: unchanged, and with plain sends of the datagrams instead of each segmented send;
+ * KTAP. If the results differ, operations are removed as long as the results still differ, and the remaining
+ * operations are printed.
+ * trace: prints the results of each program, to be compared with the results on another kernel. Lines with a star are
+ * not compared with plain sends. A mask has ten hexadecimal digits, and a bit for each operation that runs.
+ * both: prints the results as trace does, and then the results with plain sends.
  *
  * The headers are those of the selftests of the series.
  */
@@ -70,8 +71,8 @@ static bool routes_changed, receives_gro;
 /* The state that plain sends need to replace segmented ones */
 static bool as_plain;
 static bool tracing;
-static bool segmented;			/* the last send, or the one that plain sends replace */
-static bool one_plain_send;			/* which replaces the segmented one */
+static bool segmented;			/* the last send was segmented, or replaces a segmented send */
+static bool one_plain_send;			/* one plain send replaces the segmented send */
 static int segment_size;			/* of the last send */
 static int segment[2], own_mtu[2];
 static __u64 headers[2];
@@ -81,7 +82,7 @@ static int sink(int family, int port, int proto, bool read)
 	struct addr any = addr_of(family, "0.0.0.0", "::", port);
 	int fd = udp_socket(any.sa.sa_family, proto, 0);
 
-	/* A socket without a reader drops what exceeds its buffer, and the kernel sends no ICMP errors. */
+	/* A socket without a reader drops datagrams that exceed its buffer, and the kernel sends no ICMP errors. */
 	if (family == V6 && set_int(fd, SOL_IPV6, IPV6_V6ONLY, 1))
 		die("IPV6_V6ONLY");
 	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, read ? 64 << 20 : 1) || bind(fd, &any.sa, any.len))
@@ -121,8 +122,8 @@ static void setup(void)
 			die("neighbours");
 	set_sysctl("core/optmem_max", "1000000");
 	enter(RX);
-	/* Where ESP transforms a corked IPv6 datagram, the truesize of a fragment wraps (stock, too). The receiver then
-	 * counts 4 GiB of fragments, and with the usual limit it would take no more of them.
+	/* If ESP transforms a corked IPv6 datagram, the truesize of a fragment overflows (also on stock). The receiver
+	 * then accounts 4 GiB for fragments, and with the default limit it would drop all further fragments.
 	 */
 	set_sysctl("ipv4/ipfrag_high_thresh", "4398046511104");
 	set_sysctl("ipv6/ip6frag_high_thresh", "4398046511104");
@@ -351,7 +352,7 @@ static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 	return len;
 }
 
-/* As an option of the socket or as a control message */
+/* Returns true if the send has this header, from a socket option or from a control message. */
 static bool has_header(const struct op *op, int row)
 {
 	size_t i;
@@ -365,7 +366,7 @@ static bool has_header(const struct op *op, int row)
 	return headers[op->sock] & 1ULL << row;
 }
 
-/* The limit for the payload of a call, from the destination and the options; 0 without a destination */
+/* Returns the limit for the payload of a call, from the destination and the options, or 0 without a destination. */
 static int max_payload(const struct op *op, const struct addr *to)
 {
 	int i, most, len = 0;
@@ -437,9 +438,9 @@ static void show_queue(FILE *errors, FILE *notifications, int sock)
 	}
 }
 
-/* These fail for plain sends too: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec, and a splice into IPsec over IPv6 that
- * is longer than the MTU. @one_send: the plain form is one send,
- * or kernels are compared: stock can warn for the segmented one, too.
+/* Returns true for sends with which plain sends fail, too: IPV6_PMTUDISC_OMIT in an IPv6 tunnel of IPsec, and a splice
+ * into IPsec over IPv6, which may be longer than the MTU. @one_send: the splice runs as one send, or kernels are
+ * compared, where stock can print a warning for the segmented send, too.
  */
 static bool is_excluded(const struct op *op, const struct addr *to, bool one_send)
 {
@@ -456,7 +457,7 @@ static bool is_excluded(const struct op *op, const struct addr *to, bool one_sen
 	       addr_equal(&tunnel, to);
 }
 
-/* Each message as plain sends of its datagrams */
+/* Send each message as plain sends of its datagrams. */
 static int send_messages_as_datagrams(const struct op *op, struct gso_send *s, int size)
 {
 	int i, ret = 0, len = s->len;
@@ -471,9 +472,9 @@ static int send_messages_as_datagrams(const struct op *op, struct gso_send *s, i
 	return op->messages > 1 ? op->messages : ret;
 }
 
-/* A plain send with a large SO_SNDBUF. A plain send allocates its fragments before anything is sent, and a small buffer
- * may be too small for them. This is for a send over the limit of a call, which must fail with EMSGSIZE, and for a
- * corked datagram with a segment size, which is fragmented when it is complete.
+/* A plain send with a large SO_SNDBUF. A plain send allocates all its fragments before the first one is sent, and a
+ * small buffer may not have room for them. This function is for a send over the limit of a call, which must fail with
+ * EMSGSIZE, and for a corked datagram with a segment size, which is fragmented when it is complete.
  */
 static int send_with_room(const struct op *op, struct gso_send *s)
 {
@@ -544,8 +545,8 @@ static int do_send(const struct op *op)
 		to = addr_of(op->sock ? V6 : V4, text, text, PORT);
 		s.to = &to;
 	}
-	/* More pieces than a packet has fragments: a splice is several calls then, and the first one may succeed alone. A
-	 * corked datagram with MSG_ZEROCOPY is copied if it has a segment size, and fails without one.
+	/* Do not send more pieces than a packet can have fragments. A splice is then several calls, of which only the
+	 * first may succeed. A corked datagram with MSG_ZEROCOPY is copied if it has a segment size, and fails if not.
 	 */
 	if (!tracing && size && op->pieces * op->calls > 16 &&
 	    (op->method == SPLICE ||
@@ -591,7 +592,7 @@ static int do_op(const struct op *op)
 	return -ENOSYS;
 }
 
-/* Threads, one at a time: each has its own page to copy data to. The first is the main thread. */
+/* Threads, which run one at a time. Each has its own page fragment for copied data. The first is the main thread. */
 
 static struct worker {
 	sem_t go, done;
@@ -722,8 +723,8 @@ static void show_state(FILE *f, const struct op *op)
 		fprintf(f, "  still charged: %d\n", outq);
 }
 
-/* Some fragments of a plain send may be sent before it fails. A segmented send must not do that. @was: the result of the
- * operation with UDP_SEGMENT, which the plain form reads
+/* Some fragments of a plain send may be sent before it fails. A segmented send that fails must not send any datagram.
+ * @was: the result of the operation with UDP_SEGMENT, which is compared when the operation runs as plain sends
  */
 static void run_op(FILE *f, const struct op *op, int *was)
 {
@@ -796,7 +797,7 @@ static void print_excerpt(const char *title, const char *text)
 		printf("#   ...\n");
 }
 
-/* From a few lines before the first one that differs */
+/* Print both outputs, from a few lines before the first difference. */
 static void print_difference(char *text, char *plain)
 {
 	char *start[CONTEXT], *t = text;
@@ -913,7 +914,7 @@ static int compare_plain(char *seeds, int from, int programs)
 	return !!bad;
 }
 
-/* Traces: a program starts with its number and mask, an operation with @ and its number */
+/* Traces: the output of a program starts with its number and mask, the output of an operation with @ and its number */
 
 static void trace_run(const struct program *p, const char *name, __u64 mask, bool plain)
 {

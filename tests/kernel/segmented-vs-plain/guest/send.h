@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Sends a message with each of the system calls that can. All functions return the result of the call, or a
- * negative errno.
- */
+/* Sends a message with different system calls. All functions return the result of the call, or a negative errno. */
 #ifndef SEND_H
 #define SEND_H
 
@@ -12,7 +10,7 @@
 
 #define DATA_MAX	70000
 #define PAGE		4096
-#define PIECE_PAGES	128	/* of all calls of a datagram */
+#define PIECE_PAGES	128	/* enough for the pieces of all calls of a datagram */
 #define PIECE_ROOM	(18 * PAGE)	/* at least DATA_MAX; each piece starts at a page */
 
 struct message {

@@ -13,8 +13,9 @@
 #define MAX_FRAME	(1 << 17)
 #define MAX_SEEN	65536
 
-/* Print the last fragment of an IPv6 datagram, also inside of ESP, as part of the one before it if it has less than 8 bytes.
- * A plain send ends each fragment at a multiple of 8 bytes, and ip6_fragment() ends all but the last one there.
+/* If the last fragment of an IPv6 datagram has less than 8 bytes of payload, print it as part of the previous fragment,
+ * also inside ESP. A plain send limits each fragment to a multiple of 8 bytes. ip6_fragment() does not limit the last
+ * fragment to such a multiple, so it may need one fragment less.
  */
 static bool join_short_fragments;
 static __u64 seen_ids[MAX_SEEN];
@@ -35,7 +36,7 @@ static __u32 hash_bytes(const unsigned char *p, int len)
 	return hash >> 16;
 }
 
-/* IDs are counted per destination, so those inside and outside of a tunnel are separate. */
+/* IDs are counted per destination, so the IDs of inner and of outer headers of a tunnel are separate. */
 static int id_number(const char *dst, __u32 id)
 {
 	__u64 seen = (__u64)hash_bytes((const void *)dst, strlen(dst)) << 32 | id;
@@ -67,8 +68,9 @@ static void show_udp(FILE *f, unsigned char *p, int len, __u32 pseudo, bool comp
 static void show_packet(FILE *f, unsigned char *p, int len, bool complete);
 static int show_extensions(char *text, int size, const unsigned char *p, int *hlen);
 
-/* Shows what is inside of ESP in tunnel mode, without the outer headers, if it is an IPv6 fragment that is not the first of
- * its datagram: the two sides may have another number of these. Returns false if it is something else.
+/* If ESP in tunnel mode contains an IPv6 fragment that is not the first of its datagram, print this fragment without
+ * the outer headers: a segmented send and a plain send may have different numbers of fragments. Returns false for all
+ * other packets.
  */
 static bool show_fragment_inside(FILE *f, unsigned char *p, int len)
 {
@@ -84,7 +86,7 @@ static bool show_fragment_inside(FILE *f, unsigned char *p, int len)
 	return true;
 }
 
-/* The cipher is null, so the payload can be compared. The sequence number is not. */
+/* The cipher is null, so the payload can be compared. The sequence number is not compared. */
 static void show_esp(FILE *f, unsigned char *p, int len)
 {
 	int inside = len - 8 - 2 - p[len - 2], nh = p[len - 1];
@@ -98,7 +100,7 @@ static void show_esp(FILE *f, unsigned char *p, int len)
 }
 
 /* The lengths of the fragments are not compared: a plain send reserves the overhead of ESP in each fragment, a
- * segmented one only in the last.
+ * segmented send only in the last fragment.
  */
 static void join_esp(FILE *f, const char *dst, __u32 id, unsigned char *p, int len, int offset, bool more)
 {
@@ -176,7 +178,7 @@ static int show_extensions(char *text, int size, const unsigned char *p, int *hl
 	return nh;
 }
 
-/* An IPv6 fragment that is not printed before the next packet arrives */
+/* An IPv6 fragment that is only printed when the next packet arrives */
 static struct {
 	unsigned char packet[MAX_FRAME];
 	int len;		/* 0: none */
@@ -187,7 +189,9 @@ static struct {
 
 static void show_ipv6(FILE *f, unsigned char *p, int len, bool complete);
 
-/* Print the kept fragment. @rest is the payload of the last fragment if that is joined, else its length is 0. */
+/* Print the kept fragment. If the last fragment is printed as part of it, @rest is the payload of the last fragment and
+ * @len its length. Otherwise @len is 0.
+ */
 static void show_kept(FILE *f, const unsigned char *rest, int len)
 {
 	int n = kept.len;
@@ -206,7 +210,7 @@ static void show_kept(FILE *f, const unsigned char *rest, int len)
 	join_short_fragments = joined;
 }
 
-/* Returns true if there is nothing to print now. */
+/* Print or keep a fragment. Returns true if the caller must not print this packet now. */
 static bool keep_fragment(FILE *f, const unsigned char *p, int len, int hlen, int offset, bool more, __u32 id,
 			  bool complete)
 {
@@ -300,7 +304,7 @@ static void show_segments(FILE *f, unsigned char *p, int len, int hlen, int size
 	}
 }
 
-/* Is it a packet of the program, and not ICMP, IGMP or MLD of the kernel? */
+/* Returns true for a packet of the program, and false for ICMP, IGMP or MLD of the kernel. */
 static bool is_of_test(const unsigned char *p, int len)
 {
 	if (is_ipv6(p))
@@ -310,7 +314,7 @@ static bool is_of_test(const unsigned char *p, int len)
 	return len >= 20 && p[9] != IPPROTO_ICMP && p[9] != IPPROTO_IGMP;
 }
 
-/* A frame with its virtio header. Returns true for the fence. */
+/* Print a frame, which starts with its virtio header. Returns true for the fence. */
 static bool show_frame(FILE *f, unsigned char *frame, int len)
 {
 	const struct virtio_net_hdr *vnet = (void *)frame;

@@ -40,7 +40,7 @@ static int open_port(const char *name)
 	return fd;
 }
 
-/* While the driver is not connected, a read would return 0, as after it has exited */
+/* A read returns 0 before the driver has connected, and after it has exited. */
 static void wait_for_driver(int fd)
 {
 	struct pollfd pfd = { .fd = fd };
@@ -90,7 +90,7 @@ static int load_xdp_pass(void)
 	return fd;
 }
 
-/* The link, and so the program, exists until its descriptor is closed */
+/* The link keeps the program attached until the descriptor of the link is closed. */
 static int set_xdp(bool on)
 {
 	static int link = -1;

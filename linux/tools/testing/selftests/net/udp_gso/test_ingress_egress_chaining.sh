@@ -64,14 +64,14 @@ setup()
 	END
 }
 
-# Datagrams are dropped before the devices are up.
+# Datagrams that are sent before the devices are up are dropped.
 is_up()
 {
 	[ "$(ip -n "$MID" link show up | grep -c 'dev[01]@.*state UP')" -eq 2 ] &&
 	ip -n "$A" link show dev dev0 | grep -q 'state UP'
 }
 
-# Print the bytes counted by the filter of the second device.
+# Print the bytes that the egress filter of dev1 has counted.
 filtered()
 {
 	tc -s -n "$MID" filter show dev dev1 egress |

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests UDP_GRO: the socket option, which datagrams are aggregated to one
- * message, and how such a message is read.
+ * message, and how an aggregated message is read.
  *
  * The program builds each datagram of a burst. It compares each received
- * message with the payload of its flow: length, content and the size in the
- * control message.
+ * message with the sent payload of the flow: length, content and the size in
+ * the control message.
  *
  * udpgro.sh creates the namespaces in which this runs.
  */
@@ -36,7 +36,7 @@ struct part {
 	int len;
 	int flags;
 	int flow;
-	int ttl;		/* added to the default */
+	int ttl;		/* added to TTL */
 	int tos;
 };
 
@@ -53,7 +53,7 @@ struct burst {
 	struct part part[5];
 	struct want want[6];
 	int fams;
-	bool base;		/* also run with all kinds of sockets */
+	bool base;		/* also run with v4-mapped sockets */
 };
 
 static const struct burst bursts[] = {
@@ -153,7 +153,9 @@ static void sent_add(struct sent *s, enum family fam, const struct part *p)
 	}
 }
 
-/* Sets consecutive IPv4 IDs per flow. */
+/* Sets the IPv4 IDs. They are consecutive per flow, except with SKIP_ID and
+ * SAME_ID.
+ */
 static void sent_number(struct sent *s, const struct burst *b)
 {
 	int next[FLOWS] = { FIRST_ID, FIRST_ID + 100 }, i, n, k = 0;
@@ -188,7 +190,9 @@ static void fence(enum family fam)
 	inject_fence(fam == V6 ? V6 : V4, fam == V6 ? MID6 : MID4, PORT);
 }
 
-/* Reads the next message that is not one of the two fences. */
+/* Reads the next message that is not a fence. Returns false after the second
+ * fence.
+ */
 static bool next_message(int fd, enum family fam, int *fences,
 			 struct message *m)
 {
@@ -276,7 +280,7 @@ static int nr_wanted(const struct burst *b)
 
 static struct mode {
 	const char *name;
-	bool gro;		/* the socket's option */
+	bool gro;		/* value of UDP_GRO */
 	const char *features;
 } modes[] = {
 	{ "UDP_GRO", true, "rx-gro-list off rx-udp-gro-forwarding off" },
@@ -291,11 +295,12 @@ static struct mode {
 	  "rx-gro-list off rx-udp-gro-forwarding on" },
 };
 
-enum { FRAGLIST = 1, MERGED = 2 };	/* of the modes */
+enum { FRAGLIST = 1, MERGED = 2 };	/* indexes of modes[] */
 
 static const char *mid_name;
 
-/* Each change may create a new NAPI thread. */
+/* Each change of features may create a new NAPI thread, which must be pinned.
+ */
 static bool mode_set(const struct mode *mode)
 {
 	static const struct mode *now, *refused;
@@ -500,7 +505,8 @@ static void run_read_trunc(const struct test_case *tc)
 	close(fd);
 }
 
-/* Bytes that do not fit are lost; the next message is not. */
+/* Bytes that do not fit into the buffer are lost. The next message is complete.
+ */
 static void run_read_small(const struct test_case *tc)
 {
 	int fd = reading_socket(tc->fam);
@@ -555,7 +561,7 @@ static void run_read_many(const struct test_case *tc)
 		msgs[i].msg_hdr.msg_control = control[i];
 		msgs[i].msg_hdr.msg_controllen = sizeof(control[i]);
 	}
-	/* The burst may be delayed: wait for the second message */
+	/* Block, because the second message may arrive later. */
 	fcntl(fd, F_SETFL, 0);
 	expect_ret("recvmmsg", 2, recvmmsg(fd, msgs, 2, 0, NULL));
 	for (i = 0; i < 2 && !case_failed; i++) {
@@ -567,7 +573,9 @@ static void run_read_many(const struct test_case *tc)
 	close(fd);
 }
 
-/* GRO must check the connected socket, not the first one bound to the port. */
+/* GRO must check UDP_GRO of the connected socket, not of the other socket that
+ * is bound to the same port.
+ */
 static void run_connected(const struct test_case *tc)
 {
 	static const struct burst both = {
@@ -592,7 +600,7 @@ static void run_connected(const struct test_case *tc)
 	inject_burst(s.dgram, s.nr);
 	expect_messages(other, tc->fam, single, 2);
 
-	/* The other socket has got the fences, so that all messages have
+	/* The socket @other has received both fences, so all messages have
 	 * arrived.
 	 */
 	if (!case_failed && recv_message(fd, &read_msg, 1 << 16, 0)) {
@@ -600,7 +608,8 @@ static void run_connected(const struct test_case *tc)
 
 		check_message(&read_msg, &got, joined, 1);
 		if (recv_message(fd, &read_msg, 1 << 16, 0))
-			fail("message of %d bytes too many", read_msg.len);
+			fail("unexpected second message of %d bytes",
+			     read_msg.len);
 	} else if (!case_failed) {
 		fail("the connected socket has received nothing");
 	}
@@ -608,8 +617,8 @@ static void run_connected(const struct test_case *tc)
 	close(other);
 }
 
-/* GRO cannot find the socket, because NAT changes the port. A fraglist must be
- * segmented at the socket.
+/* GRO cannot find the socket, because NAT changes the port after GRO. A
+ * fraglist GSO packet must be segmented at the socket.
  */
 static void run_redirected(const struct test_case *tc)
 {

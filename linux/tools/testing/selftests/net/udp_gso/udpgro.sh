@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run a test of UDP GRO with three namespaces. The first one sends, the second
-# one aggregates and forwards, the third one receives.
+# Run a test of UDP GRO with three namespaces. TX sends the datagrams, MID
+# aggregates and forwards them, and RX receives them.
 #
-# Arguments: the program with its first arguments, and a part of the names of
-# the cases to run.
-# The programs know the addresses below.
+# The first argument is the program, with arguments ("udpgro_wire list"). The
+# second one is optional: only cases whose name contains this substring are run.
+# The addresses below are also in udpgro_lib.h.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=../lib.sh
@@ -69,7 +69,7 @@ setup_rx()
 	END
 }
 
-# The sender segments all packets, because veth has no GRO for GSO packets.
+# While the sender has TSO on, veth does not pass all packets to GRO.
 setup_gro()
 {
 	ip netns exec "$TX" ethtool -K gro0 tso off > /dev/null &&

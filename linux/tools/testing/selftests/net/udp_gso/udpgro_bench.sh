@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Receive bursts with UDP_GRO and the benchmark programs: all datagrams arrive
-# with the right length, order and bytes, and in as few calls as possible.
+# Receive bursts with the benchmark programs, mostly with UDP_GRO: all datagrams
+# must arrive with the right length, order and bytes, and in the expected number
+# of calls.
 
 DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck disable=SC1091

@@ -66,7 +66,7 @@ static inline void load_map(struct prog *p, int dst, int map)
 	emit(p, 0, 0, 0, 0, 0);
 }
 
-/* Emits an exit that is taken unless the helper has returned 0. */
+/* Emits code that returns @ret if the helper before did not return 0. */
 static inline void emit_exit_on_error(struct prog *p, int ret)
 {
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, R(0), 0, 2, 0);
@@ -156,8 +156,9 @@ static inline int prog_link(int prog, int target, int attach_type)
 	return fd;
 }
 
-/* Passes packets that GRO has not aggregated. For others, stores the number of
- * datagrams in the map. R6 is the packet.
+/* Emits code that returns 0 for packets that GRO has not aggregated. For an
+ * aggregated packet, the code stores the number of datagrams in the map, and
+ * the program continues. R6 is the packet.
  */
 static inline void gso_only(struct prog *p, int map)
 {
@@ -175,7 +176,7 @@ static inline void gso_only(struct prog *p, int map)
 	emit(p, BPF_STX | BPF_W | BPF_MEM, R(0), R(8), 0, 0);
 }
 
-/* Stores bytes in the packet, through the stack. */
+/* Emits code that copies @data to the stack and then to the packet. */
 static inline void store_bytes(struct prog *p, int off, const void *data,
 			       int len)
 {

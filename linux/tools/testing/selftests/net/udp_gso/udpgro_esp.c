@@ -53,8 +53,8 @@ struct part {
 struct burst {
 	const char *name;
 	struct part part[4];
-	int merged[4];		/* lengths of messages aggregated by GRO */
-	int ike[4];		/* lengths of messages at the ESP socket */
+	int merged[4];		/* lengths of messages with GRO */
+	int ike[4];		/* lengths at the ESP socket; -1: empty */
 	int fams;
 };
 
@@ -165,7 +165,7 @@ static int raw_build(unsigned char *buf, const struct part *p)
 	return p->len;
 }
 
-/* Accepted datagrams have consecutive IDs and payload. */
+/* Fills sent[]. IDs and payload of the accepted datagrams are consecutive. */
 static void sent_fill(enum family fam, const struct burst *b)
 {
 	int i, n, len, off = 0, id = FIRST_ID;
@@ -210,7 +210,9 @@ struct want {
 	int size;
 };
 
-/* Expected messages: aggregated by GRO, or single datagrams */
+/* Returns the number of expected messages: aggregated messages with @gro,
+ * otherwise single datagrams.
+ */
 static int nr_wanted(const struct burst *b, bool gro, struct want *want)
 {
 	int i, n, nr = 0, off = 0, left;
@@ -241,7 +243,9 @@ static int nr_wanted(const struct burst *b, bool gro, struct want *want)
 
 static struct message msg;
 
-/* Reads the next message that is not one of the two fences. */
+/* Reads the next message that is not a fence. Returns false after the second
+ * fence.
+ */
 static bool next_message(int fd, enum family fam, int *fences)
 {
 	for (;;) {
@@ -293,7 +297,7 @@ static bool expect_inner(int fd, enum family fam, const struct want *want,
 	return !case_failed && expect_long("messages", nr, i);
 }
 
-/* Checks the messages at the ESP socket, which have all arrived. */
+/* Checks the messages at the ESP socket. All of them have already arrived. */
 static bool expect_ike(int fd, const struct burst *b)
 {
 	int i, n, k = 0;

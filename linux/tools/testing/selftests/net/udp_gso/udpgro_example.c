@@ -29,7 +29,7 @@ static int bind_to(const char *port)
 	if (fd < 0)
 		err(1, "socket");
 
-	/* Set it before bind(), so that it applies to all datagrams. */
+	/* Set the option before bind(), so that it applies to all datagrams. */
 	if (setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)) &&
 	    errno != ENOPROTOOPT)
 		err(1, "setsockopt UDP_GRO");
@@ -40,7 +40,7 @@ static int bind_to(const char *port)
 	return fd;
 }
 
-/* Returns the size of the datagrams in the buffer; the last one may be
+/* Returns the size of the datagrams in the buffer. The last datagram may be
  * shorter.
  */
 static int datagram_size(struct msghdr *msg, int len)

@@ -4,9 +4,9 @@
  *
  * GRO aggregates the frames of one NAPI poll. The NAPI of the receiving veth
  * device therefore runs in a thread on the CPU of the sender, which does not
- * release the CPU while it sends a burst. No test waits for a fixed time: a
- * second fence is sent when the first one has arrived, so that it is not in
- * one poll with the burst.
+ * release the CPU while it sends a burst. No test waits for a fixed time. The
+ * first fence may be in the same poll as the burst and overtake datagrams, so a
+ * second fence is sent when the first fence has arrived.
  */
 #ifndef UDPGRO_LIB_H
 #define UDPGRO_LIB_H
@@ -22,8 +22,6 @@
 #define UDP_GRO			104
 #endif
 
-#define GRO_SEGMENTS_MAX	64	/* limit of one NAPI poll */
-
 /* Set up by udpgro.sh: TX gro0 - gro0 MID gro1 - gro1 RX */
 #define TX_MAC			"\x02\x00\x00\x00\x00\x01"
 #define MID_MAC			"\x02\x00\x00\x00\x00\x02"
@@ -35,11 +33,11 @@
 #define RX6			"2001:db8:2::2"
 
 #define PORT			7000	/* of the receiver */
-#define FLOW_PORT		5000	/* of the sender, plus the flow */
+#define FLOW_PORT		5000	/* of the sender, for flow number 0 */
 #define FENCE_PORT		4999
 
 #define TTL			9
-#define FIRST_ID		0xfffe	/* so that the 16 bits wrap */
+#define FIRST_ID		0xfffe	/* the ID wraps to 0 in a burst */
 
 #define IP_DF_BIT		0x4000
 
@@ -89,7 +87,7 @@ enum tunnel { NO_TUNNEL, IN_VXLAN, IN_FOU };
 
 struct dgram {
 	enum family fam;
-	const char *src;		/* NULL: that of the TX namespace */
+	const char *src;		/* NULL: address of TX */
 	const char *dst;
 	int sport;
 	int dport;
@@ -174,7 +172,7 @@ static inline void frame_csum(struct frame *f, const struct dgram *d, int hlen)
 	put16(udp + 6, sum ? sum : 0xffff);
 }
 
-/* Returns the length of the IP packet */
+/* Returns the length of the IP packet, with padding. */
 static inline int frame_build(struct frame *f, const struct dgram *d)
 {
 	unsigned char *udp;
@@ -198,7 +196,7 @@ static inline int frame_build(struct frame *f, const struct dgram *d)
 	return hlen + 8 + d->len + d->pad;
 }
 
-/* Adds tunnel headers without checksum. Returns the new length. */
+/* Adds tunnel headers without a UDP checksum. Returns the new length. */
 static inline int frame_tunnel(unsigned char *to, const struct dgram *d, int len)
 {
 	static const unsigned char vxlan[] = { 8, 0, 0, 0, 0, 0, VXLAN_ID, 0 };
@@ -250,7 +248,7 @@ static inline int packet_socket(const char *dev, int proto)
 	return fd;
 }
 
-/* Opens the packet socket that sends the bursts. */
+/* Returns the packet socket that sends the bursts. */
 static inline int injector(void)
 {
 	static int fd = -1;
@@ -300,8 +298,8 @@ static inline void pin_napi(const char *pid)
 	fclose(f);
 }
 
-/* Pins the NAPI threads of the devices gro* to this CPU. Needed when a device
- * may have new threads.
+/* Pins the NAPI threads of the devices gro* to this CPU. Must be called after
+ * each change that may create new threads.
  */
 static inline void pin_napis(void)
 {
@@ -369,7 +367,7 @@ static inline int netns_of(const char *name)
 	return fd;
 }
 
-/* Sets features of a device. Returns false if it does not support one of them.
+/* Sets features of a device. If this is not possible, the running case fails.
  */
 static inline bool features(const char *netns, const char *dev,
 			    const char *list)

@@ -77,7 +77,7 @@ struct loop {
 	const struct route *route;
 	enum family fam;
 	int tx, fence;
-	bool one_flow;		/* data and fence may be merged by GRO */
+	bool one_flow;		/* GRO may merge data and fence */
 	struct addr to;
 	struct addr from;
 	int fence_port;
@@ -221,7 +221,9 @@ static void run_path(const struct test_case *tc)
 	if (fd < 0)
 		goto out;
 	if (kind & CONNECTED) {
-		/* The fence must have the same source. */
+		/* A connected socket receives the fence only from the address
+		 * of the sender.
+		 */
 		if (connect(fd, &l.from.sa, l.from.len))
 			die("connect");
 		close(l.fence);
@@ -236,7 +238,9 @@ out:
 	loop_close(&l);
 }
 
-/* Multicast: looped to this namespace, and over veth to the other */
+/* Multicast: looped back in this namespace, or sent over veth to the other
+ * namespace
+ */
 
 static void join(int fd, enum family fam, const char *dev)
 {
@@ -310,7 +314,7 @@ static void run_encap(const struct test_case *tc)
 		die("UDP_ENCAP");
 
 	/* Datagrams that start with four zero bytes are not ESP and reach the
-	 * socket. Others are dropped.
+	 * socket. Other datagrams are dropped.
 	 */
 	memset(payload, 0, 4);
 	memset(payload + 200, 0, 4);
@@ -338,15 +342,17 @@ out:
 	loop_close(&l);
 }
 
-/* TCP in VXLAN at a socket without encapsulation: one datagram per segment */
+/* TCP in VXLAN arrives at a plain UDP socket, not at an encapsulation socket.
+ * The socket must get one datagram per TCP segment.
+ */
 
 #define OTHER_PORT	4790
 #define TCP_SEGS	3
 #define TCP_SIZE	500
 
-/* Sends one TCP GSO packet with TCP_REPAIR, without a peer. A packet socket
- * with a virtio header cannot be used: such packets are untrusted and
- * segmented before the tunnel.
+/* Sends one TCP GSO packet. With TCP_REPAIR, this needs no peer. A packet
+ * socket with a virtio header cannot be used: its packets are untrusted
+ * (SKB_GSO_DODGY) and are segmented before the tunnel.
  */
 static void send_tcp_segments(enum family fam)
 {
@@ -389,7 +395,7 @@ static void run_other_tunnel(const struct test_case *tc)
 	if (fd < 0)
 		goto out;
 
-	/* TSO is off on this device otherwise. */
+	/* For all other cases, TSO is off on this device. */
 	must_sh("ethtool -K gro0 tso on > /dev/null");
 	send_tcp_segments(tc->fam);
 	must_sh("ethtool -K gro0 tso off > /dev/null");
@@ -431,7 +437,9 @@ static void prog_attach(int prog, int map, int attach_type)
 		die("BPF_PROG_ATTACH");
 }
 
-/* Loads the socket of the map to R0. Without a socket, the program ends. */
+/* Emits code that loads the socket of the map to R0. If the map has no socket,
+ * the BPF program returns @ret.
+ */
 static void lookup_socket(struct prog *p, int map, int ret)
 {
 	emit(p, BPF_ST | BPF_W | BPF_MEM, R(10), 0, -4, 0);
@@ -491,7 +499,7 @@ static int assign_link(int map)
 	return link;
 }
 
-/* The sender uses another port, to which no socket is bound. */
+/* The sender sends to another port, to which no socket is bound. */
 static void run_assign(const struct test_case *tc)
 {
 	bool gro = tc->dev & GRO, lookup = tc->dev & 2;
@@ -516,8 +524,8 @@ out:
 	loop_close(&l);
 }
 
-/* Data of one socket is redirected to the receive queue of another, where it
- * is a byte stream.
+/* The data of one socket is redirected to the receive queue of another socket,
+ * which returns the data as a byte stream.
  */
 static void run_sockmap(const struct test_case *tc)
 {
@@ -534,7 +542,8 @@ static void run_sockmap(const struct test_case *tc)
 	if (fd < 0)
 		goto out;
 	other = receiver(l.route, tc->fam, PORT + 2, false);
-	if (connect(other, &l.to.sa, l.to.len))	/* needed as target */
+	/* Only a connected socket can be the target. */
+	if (connect(other, &l.to.sa, l.to.len))
 		die("connect");
 
 	map = map_create(BPF_MAP_TYPE_SOCKMAP, sizeof(__u64));

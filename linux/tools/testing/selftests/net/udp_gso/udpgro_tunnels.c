@@ -2,12 +2,12 @@
 /* Forwards fraglist GSO packets (rx-gro-list) to devices that add headers or
  * need the checksums of the segments.
  *
- * The program builds a burst of frames and sends it to a router, which
- * aggregates it. It uses veth, where frames have little headroom, or a tap
- * device, where they have more. The route leads through the device under test
- * to a tap device without offloads. There the program reads each frame and
- * checks the payload and the lengths and checksums of all outer and inner
- * headers.
+ * The program builds a burst of frames and sends the burst to a router, which
+ * aggregates the frames. The input device is veth, where frames have little
+ * headroom, or a tap device, where frames have more headroom. The route leads
+ * through the device under test to a tap device without offloads. The program
+ * reads each frame from this tap device and checks the payload and the lengths
+ * and checksums of all outer and inner headers.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -27,14 +27,14 @@
 #define SIZE		1000	/* payload of each segment except the last */
 #define LAST		501
 #define SEGMENTS	3
-#define TRIES		20	/* until a burst becomes one packet */
+#define TRIES		20	/* to get one packet after GRO */
 #define WAIT_MS		2000
 #define QUEUE		5
 
 #define MAC_IN		{ 0x02, 0, 0, 0, 0, 0x11 }
 #define MAC_FROM	{ 0x02, 0, 0, 0, 0, 0x10 }
 
-/* In these lines @ stands for the device name, # for the number of the row */
+/* In these lines, @ is the device name and # is the number of the row. */
 #define L4	" local 10.0.0.1 remote 10.0.0.# "
 #define L6	" local fd00::1 remote fd00::# "
 #define GRE(type, ends, args)	"link add @ type " type ends args
@@ -65,7 +65,7 @@ static const struct row {
 	const char *layers;	/* headers before the inner IP header */
 	bool only4, only6;	/* inner family */
 	bool l2;		/* the device needs a neighbour */
-	bool uncounted4;	/* not in the IPv4 forward counter */
+	bool uncounted4;	/* the IPv4 forward counter does not count it */
 	const char *route4, *route6;	/* NULL: dev @ */
 } rows[] = {
 	{ "no tunnel", "", "eth", .route4 = "via 10.0.0.#",
@@ -224,8 +224,8 @@ static bool pin_thread(const char *name)
 	return found;
 }
 
-/* Threaded NAPI runs only while this program waits, so one poll gets all
- * frames.
+/* The NAPI thread has the CPU of this program and lower priority. It runs only
+ * while this program sleeps, so that one poll gets all frames of a burst.
  */
 static void use_thread(const char *dev)
 {
@@ -567,7 +567,9 @@ static const struct input *case_input(const struct test_case *tc)
 	return &inputs[tc->dev / 2];
 }
 
-/* Other activity may split a burst into two packets. Repeat the burst then. */
+/* Due to other activity on the CPU, GRO may aggregate a burst to two packets.
+ * The burst is then repeated.
+ */
 static bool aggregated(const struct burst *b, const struct input *input,
 		       bool (*next)(void *arg), void *arg)
 {
@@ -590,7 +592,7 @@ static bool next_segments(void *arg)
 	return expect_segments(arg);
 }
 
-/* Segmentation must not change the clone that a packet socket has. */
+/* Segmentation must not change the clone that the packet socket receives. */
 static void expect_clone(const struct burst *b)
 {
 	int nhlen = b->fam == V4 ? 20 : 40, len;
@@ -651,14 +653,13 @@ static void test_row(const struct test_case *tc)
 	}
 }
 
-/* Reads packets with a virtio header from a packet socket and sends them again
- */
+/* A packet socket reads packets with a virtio header. They are sent again. */
 
 static const struct reinject {
 	const char *name;
 	const char *layers;
 	int nr;			/* of the destination address */
-	bool vlan;		/* sent on a VLAN device, tag inline */
+	bool vlan;		/* the packet has its VLAN tag in the data */
 } reinjects[] = {
 	{ "untagged", "eth", 100 },
 	{ "inline VLAN tag", "eth/vlan", 99, true },
@@ -696,7 +697,7 @@ static int vnet_socket(const char *dev, int proto)
 	return fd;
 }
 
-/* Returns the length of the next packet from that source port, or 0. */
+/* Returns the length of the next packet with source port @sport, or 0. */
 static int read_vnet(const struct reinject *r, unsigned char *buf, int size,
 		     int sport)
 {
@@ -719,7 +720,9 @@ static bool next_reinjected(void *arg)
 	const struct reinjection *ri = arg;
 	int fd, len;
 
-	/* Reading must not change the packet: its segments arrive first. */
+	/* The packet socket must not change the forwarded packet. The
+	 * forwarded segments arrive before the packet is read.
+	 */
 	if (!ri->r->vlan && !expect_segments(&ri->want))
 		return false;
 	if (!readable(watch_fd, WAIT_MS))
@@ -765,7 +768,7 @@ static void test_reinject(const struct test_case *tc)
 	close(watch_fd);
 }
 
-/* Netfilter queue (NFQUEUE) that gets GSO packets or segments */
+/* A netfilter queue (NFQUEUE) gets GSO packets or segments. */
 
 static const struct verdict {
 	const char *name;
@@ -844,7 +847,9 @@ static void queue_open(bool gso)
 	queue_msg_send();
 }
 
-/* Appended payload is the continuation of the stream. */
+/* Appends or removes payload at the end of a packet. Appended bytes are those
+ * that follow in payload[].
+ */
 static int queue_edit(unsigned char *ip, int len, int more, int sport)
 {
 	bool v4 = ip[0] >> 4 == 4;
@@ -968,7 +973,9 @@ static void test_amt(const struct test_case *tc)
 
 static void test_prp(const struct test_case *tc)
 {
-	/* The rows have made devices on t0 and w0, which a slave cannot have. */
+	/* t0 and w0 cannot be slaves, because the rows have created devices on
+	 * top of them.
+	 */
 	if (ip_in(TX, "link add d0 type dummy;link add d1 type dummy;"
 		  "link add prp0 type hsr slave1 d0 slave2 d1 proto 1"))
 		expect_feature(TX, "prp0", "tx-gso-list", "off fixed");
@@ -1008,7 +1015,9 @@ int main(int argc, char **argv)
 	add_case(test_amt, NULL, V4, 0, "amt has no tx-gso-list");
 	add_case(test_prp, NULL, V4, 0, "prp has no tx-gso-list");
 
-	/* These are the last cases, because all later packets are queued. */
+	/* These cases must be the last ones, because the nftables rule queues
+	 * all later packets.
+	 */
 	for (v = verdicts; v < verdicts + ARRAY_SIZE(verdicts); v++)
 		for (fam = V4; fam <= V6; fam++)
 			for (in = 0; in < 2 * (int)ARRAY_SIZE(inputs); in++)

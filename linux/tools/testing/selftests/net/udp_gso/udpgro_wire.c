@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads every packet that a router forwards after GRO has aggregated it.
+/* Reads every packet that a router forwards after GRO.
  *
  * The first namespace sends bursts of frames that this program builds. The
- * second one aggregates them, changes them (NAT, BPF) and forwards them. The
- * third one reads them with a packet socket and checks lengths, checksums,
- * identification, hop limit, addresses, ports, payload and order of all
- * datagrams. The counter of forwarded packets shows how many packets the burst
- * was aggregated to.
+ * second namespace aggregates the frames, changes the packets (NAT, BPF) and
+ * forwards them. In the third namespace, a packet socket reads the packets.
+ * Lengths, checksums, identification, hop limit, addresses, ports, payload and
+ * order of all datagrams are checked. The counter of forwarded packets shows
+ * to how many packets GRO has aggregated the burst.
  *
  * udpgro.sh creates the namespaces. The first argument selects how datagrams
  * are aggregated: list (rx-gro-list) or fwd (rx-udp-gro-forwarding).
@@ -54,7 +54,7 @@ struct burst {
 	struct part part[4];
 	int packets;		/* after GRO */
 	bool base;		/* also run with all devices and NAT rules */
-	int lists;		/* instead of packets with list; 0: the same */
+	int lists;		/* packets after GRO with list; 0: as packets */
 };
 
 static const struct burst bursts[] = {
@@ -83,11 +83,11 @@ static const struct burst bursts[] = {
 static struct dgram sent[MAX_FRAMES];
 static int nr_sent;
 
-/* Changes to the packets on their path, and so the expected values */
+/* Describes how packets are changed on their path, and the expected values. */
 struct spec {
 	const char *src[2];	/* by family; NULL: as sent */
 	const char *to[2];	/* where the burst is sent to */
-	int sport;		/* of flow 0 */
+	int sport;		/* expected source port of flow 0 */
 	int dport;
 	int tos;
 	bool other_fam;
@@ -228,8 +228,9 @@ static bool packet_read(struct packet *p)
 	return true;
 }
 
-/* Separate cases check the hop limits of all datagrams of a fraglist. Others
- * check that of the first datagram.
+/* With rx-gro-list, only cases with spec->hops require that the hop limit of
+ * each datagram is decremented. The other cases require this for the first
+ * datagram of the burst only.
  */
 static bool check_hops(const struct spec *spec, int hops)
 {
@@ -280,7 +281,9 @@ static bool check_csum(const unsigned char *udp, int len, bool unsegmented,
 {
 	int check = get16(udp + 6);
 
-	/* In a fraglist it is that of the first datagram and not used. */
+	/* In a fraglist GSO packet, the checksum field is that of the first
+	 * datagram and is not used.
+	 */
 	if (unsegmented && list)
 		return true;
 	if (!check)
@@ -295,7 +298,9 @@ static bool check_csum(const unsigned char *udp, int len, bool unsegmented,
 	return true;
 }
 
-/* Finds the next datagram of the flow and marks it as received. */
+/* Returns the index of the next datagram of the flow that was not received
+ * yet, or -1.
+ */
 static int find_sent(int flow)
 {
 	int i;
@@ -307,7 +312,7 @@ static int find_sent(int flow)
 	return -1;
 }
 
-/* A packet may have several datagrams if the device gets GSO packets. */
+/* If the device gets GSO packets, a packet may contain several datagrams. */
 static bool check_payload(const unsigned char *data, int len, int flow,
 			  bool unsegmented)
 {
@@ -385,7 +390,9 @@ static bool packet_is_fence(void)
 	       is_fence(pkt.ip + hlen + 8, pkt.len - hlen - 8);
 }
 
-/* Reads packets up to the second fence. Returns the number of packets. */
+/* Reads packets up to the second fence. Returns the number of packets without
+ * the fences.
+ */
 static int read_packets(enum family fam, const struct spec *spec,
 			bool unsegmented)
 {
@@ -432,8 +439,8 @@ static long read_counter(const char *file, const char *line, int column)
 	return val;
 }
 
-/* Returns the number of packets, aggregated or not, passed to an output
- * device.
+/* Returns the number of packets, aggregated or not, that the router has passed
+ * to an output device.
  */
 static long forwarded(enum family fam)
 {
@@ -458,8 +465,8 @@ static long forwarded(enum family fam)
 struct conf {
 	const char *name;
 	const char *features;	/* of the output device */
-	bool gso_fwd;		/* it gets GSO packets with fwd */
-	bool gso_list;		/* it gets GSO packets with list */
+	bool gso_fwd;		/* the device gets GSO packets with fwd */
+	bool gso_list;		/* the device gets GSO packets with list */
 };
 
 static const struct conf confs[] = {
@@ -556,7 +563,7 @@ static void run_hops(const struct test_case *tc)
 		transfer(tc->fam, tc->row, &spec, false);
 }
 
-/* GRO aggregates packets in a tunnel below the tunnel device. */
+/* GRO aggregates tunnel packets before they reach the tunnel device. */
 
 #define SPEC		.to = { DST4, DST6 }, .sport = FLOW_PORT, \
 			.dport = PORT, .tos = 0x10
@@ -675,7 +682,8 @@ static void run_nat(const struct test_case *tc)
 }
 
 /* BPF programs that change offsets and lengths in an aggregated packet. The
- * packet must be forwarded correctly or be dropped.
+ * packet must be forwarded correctly. With may_drop, all of the burst may be
+ * dropped instead.
  */
 
 struct edit {
@@ -715,7 +723,7 @@ static void edit_pull_headers(struct prog *p, enum family fam, int len)
 	call_helper(p, BPF_FUNC_skb_pull_data, header_len(fam));
 }
 
-/* Stores the bytes that are already there. This makes the packet writable. */
+/* Overwrites a byte with the same value. This makes the packet writable. */
 static void edit_store(struct prog *p, enum family fam, int len)
 {
 	store_bytes(p, header_len(fam) + sent[0].len, sent[1].data, 1);
@@ -736,7 +744,9 @@ static void adjust_room(struct prog *p, int room)
 	emit_exit_on_error(p, DROP);
 }
 
-/* Builds the headers of a datagram with the length of the aggregated packet. */
+/* Builds the headers of a datagram. Its length is that of the aggregated
+ * packet.
+ */
 static void gso_headers(struct frame *f, enum family fam, int len)
 {
 	struct dgram d = sent[0];
@@ -759,7 +769,7 @@ static void edit_room_and_back(struct prog *p, enum family fam, int len)
 	store_bytes(p, ETH_HLEN, f.ip, fam == V4 ? 20 : 40);
 }
 
-/* Adds two words of IPv4 options, or IPv6 destination options. */
+/* Adds 8 bytes of IPv4 options or of IPv6 destination options. */
 static void edit_options(struct prog *p, enum family fam, int len)
 {
 	static const unsigned char opts4[8] = { 1, 1, 1, 1, 1, 1, 1, 0 };
@@ -784,7 +794,9 @@ static void edit_options(struct prog *p, enum family fam, int len)
 	}
 }
 
-/* In native byte order, as the helper needs it */
+/* Returns the checksum of the addresses in network byte order, as
+ * bpf_l4_csum_replace() needs it.
+ */
 static __u32 addrs_csum(const struct frame *f, enum family fam)
 {
 	int sum = fam == V4 ? csum_bytes(0, f->ip + 12, 8) :
@@ -931,7 +943,9 @@ static void setup(void)
 		" lladdr 02:00:00:00:00:04 dev gro1", mid_name);
 	must_sh("ip -n %s neigh replace " DST6
 		" lladdr 02:00:00:00:00:04 dev gro1", mid_name);
-	/* Connections expire at once, so that each case uses its own rules. */
+	/* Connection tracking entries expire immediately, so that the NAT rules
+	 * of the current case apply.
+	 */
 	must_sh("ip netns exec %s sysctl -wq"
 		" net.netfilter.nf_conntrack_udp_timeout=0"
 		" net.netfilter.nf_conntrack_udp_timeout_stream=0", mid_name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests the option and the control message UDP_SEGMENT: valid and invalid
+/* Tests UDP_SEGMENT as socket option and as control message: valid and invalid
  * values, errors of sends, and the datagrams that the receiver gets.
  *
  * udpgso.sh creates the two namespaces in which this runs.
@@ -122,7 +122,9 @@ out:
 	flow_close(&f);
 }
 
-/* A cmsg of level IP and UDP_SEGMENT must both apply, in either order. */
+/* A cmsg of level IP or IPv6 and a UDP_SEGMENT cmsg must both apply, in either
+ * order.
+ */
 static void test_cmsg_ip(const struct test_case *tc)
 {
 	char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(2)] = {};
@@ -206,7 +208,7 @@ static const struct send_row {
 	int devs;
 	int len;
 	int size;
-	int err;		/* or error */
+	int err;		/* expected errno; 0: success */
 	int count;
 	int last;
 } send_rows[] = {
@@ -333,7 +335,7 @@ static void test_send(const struct test_case *tc)
 	}
 }
 
-/* cmsg 0 turns the option off for one call only. */
+/* A cmsg with the value 0 turns the option off for one call only. */
 static void test_cmsg_zero(const struct test_case *tc)
 {
 	static const struct expect exp[] = {
@@ -359,7 +361,9 @@ static void test_cmsg_zero(const struct test_case *tc)
 	}
 }
 
-/* Errors for some sockets and routes, and which one is returned first */
+/* A send that is too long, or exceeds the MTU with DF, must return EMSGSIZE.
+ * This includes sends without checksum, UDP-Lite and IPsec.
+ */
 
 enum {
 	NO_CHECK = 1,
@@ -456,8 +460,8 @@ close:
 	}
 }
 
-/* Path MTU: the largest segment size that is not fragmented, and the next one,
- * which is fragmented or causes an error
+/* Path MTU: segments of the largest size that is not fragmented, and segments
+ * that are one byte larger, which are fragmented or cause an error
  */
 
 static const unsigned char nops[40] = {
@@ -465,8 +469,8 @@ static const unsigned char nops[40] = {
 	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 };
 
-/* Next header, length in units of 8 bytes minus 1, and one option: PadN, or an
- * experimental one that the receiver ignores
+/* Extension headers: next header, length in units of 8 bytes minus 1, and one
+ * option: PadN, or an experimental option that the receiver ignores
  */
 static const unsigned char padn_8[8] = { 0, 0, 1, 4 };
 static const unsigned char skip_16[16] = { 0, 1, 0x1e, 12 };
@@ -533,7 +537,9 @@ static void mtu_check(struct flow *f, const struct mtu_row *row, int method,
 		send_and_check(f, method, &rows[i]);
 }
 
-/* Some rows set whether datagrams may be fragmented. */
+/* Returns whether the row applies to @df. Rows that set PMTU discovery decide
+ * themselves whether datagrams may be fragmented.
+ */
 static bool mtu_row_is_for(const struct mtu_row *row, bool df)
 {
 	bool dont = row->val_int == IP_PMTUDISC_DONT;

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run a test of UDP_SEGMENT in a namespace that a veth pair connects to another.
+# Run a test of UDP_SEGMENT in a namespace that a veth pair connects to a second
+# namespace.
 #
-# Arguments: the program, and a part of the names of the cases to run.
-# The programs know the addresses below.
+# The first argument is the program. The second one is optional: only cases
+# whose name contains this substring are run.
+# The addresses below are also in the programs and in udpgso_lib.h.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=../lib.sh
@@ -43,7 +45,8 @@ setup_rx()
 	END
 }
 
-# Routes to the peer with lower MTU, and to a destination with an xfrm policy.
+# Add routes to the peer with a lower MTU, and routes to the destinations that
+# have an xfrm policy.
 setup_routes()
 {
 	ip -n "$TX" -batch - <<-END

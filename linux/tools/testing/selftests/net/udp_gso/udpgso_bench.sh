@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Use the benchmark programs as a functional test: all datagrams arrive with the
-# right length, order and bytes, whichever method sends them.
+# Use the benchmark programs as a functional test: with each method to send, all
+# datagrams must arrive with the right length, order and bytes.
 
 DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck disable=SC1091
@@ -57,7 +57,7 @@ setup()
 	ip -n "$TX" link set veth0 up
 	ip -n "$RX" link set veth0 up
 
-	# Packets may be dropped while neighbour or carrier are not ready.
+	# Packets may be dropped before the neighbour and the carrier are ready.
 	for address in 192.0.2.2 2001:db8::2; do
 		ip -n "$TX" neigh add "$address" dev veth0 \
 			lladdr 02:00:00:00:00:02
@@ -82,7 +82,7 @@ cleanup()
 	cleanup_all_ns
 }
 
-# set_features OFF...: turn these off, and all other supported ones on.
+# set_features OFF...: turn off these features, turn on the others if possible.
 set_features()
 {
 	local feature

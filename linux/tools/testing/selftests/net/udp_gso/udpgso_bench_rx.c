@@ -67,11 +67,11 @@ static void help(const char *name, int status)
 		"  -S BYTES   payload of each datagram except the last\n"
 		"  -v         verify length, order and content; needs -s and -S\n"
 		"  -l SECS    stop when nothing arrives for this time (30, 0: never)\n"
-		"  -G         UDP_GRO: take many datagrams in one call\n"
+		"  -G         UDP_GRO: receive many datagrams in one call\n"
 		"  -C CPU     run on this processor\n"
 		"  -j         one JSON line at the end, no line per second\n"
 		"Status 0: all bursts of -n were received, 1: failure, %d: no UDP_GRO.\n"
-		"Without -n it runs until the timeout of -l.\n",
+		"Without -n, the program runs until the timeout of -l.\n",
 		name, EXIT_SKIP);
 	exit(status);
 }
@@ -227,7 +227,7 @@ static int open_socket(void)
 	return fd;
 }
 
-/* Fills the burst like the sender. */
+/* Fills the expected burst with the same bytes as the sender. */
 static void prepare_burst(void)
 {
 	unsigned long i;

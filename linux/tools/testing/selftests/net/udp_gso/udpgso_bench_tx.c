@@ -84,18 +84,19 @@ static void help(const char *name, int status)
 		"  -D ADDR    destination\n"
 		"  -p PORT    destination port (8000)\n"
 		"  -s BYTES   payload of a burst (%u)\n"
-		"  -d BYTES   payload of a message (%u, with -S all of the burst)\n"
+		"  -d BYTES   payload of a message (%u; with -S: as -s)\n"
 		"  -S BYTES   segment size of UDP_SEGMENT (0: off)\n"
 		"  -g         segment size as control message, not as option\n"
 		"  -m         all messages of a burst in one sendmmsg()\n"
 		"  -z         MSG_ZEROCOPY\n"
 		"  -l SECS    stop after this time\n"
 		"  -n BURSTS  stop after this number\n"
-		"  -w BURSTS  warm up: send these first, not counted\n"
+		"  -w BURSTS  number of bursts to send first, not counted\n"
 		"  -C CPU     run on this processor\n"
 		"  -j         one JSON line at the end, no line per second\n"
-		"Without -l and -n it runs until it is interrupted. MB are 10^6 bytes\n"
-		"of payload, calls are system calls, messages are datagrams.\n",
+		"Without -l and -n, it runs until it is interrupted.\n"
+		"Output: MB are 10^6 bytes of payload, calls are system\n"
+		"calls, msg are datagrams.\n",
 		name, BURST_DEFAULT, MESSAGE_DEFAULT);
 	exit(status);
 }
@@ -351,7 +352,7 @@ static void wait_for_all_completions(int fd)
 		      zerocopy_completed, zerocopy_sent);
 }
 
-/* A zerocopy send fails if too many completions have not been read. */
+/* A zerocopy send fails with ENOBUFS if too many completions were not read. */
 static void make_room(int fd, const char *call)
 {
 	if (errno != ENOBUFS || zerocopy_completed == zerocopy_sent)
@@ -470,7 +471,7 @@ static void warm_up(int fd)
 	zerocopy_copied = 0;
 }
 
-/* For exact results, only the sends run between the two clock reads. */
+/* For exact results, the clock is not read between the sends. */
 static void run_counted(int fd)
 {
 	unsigned long i;

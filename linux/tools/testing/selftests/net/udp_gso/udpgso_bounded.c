@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests the limits of one call with UDP_SEGMENT.
  *
- * A send that is split at the socket can make up to 65,507 datagrams. At most
- * 128 of them may be made at a time and exceed the send buffer. All of them
- * must be sent, unless the sender does not wait, and lost ones must be
- * counted. Some errors can only be seen with two CPUs.
+ * A send that is split at the socket can have up to 65,507 datagrams with IPv4
+ * and 65,527 with IPv6. The kernel may create at most 128 segments at a time,
+ * and at most 128 packets more than the send buffer allows. A blocking send
+ * must wait for room in the send buffer and lose no datagram there. Datagrams
+ * that are lost with MSG_DONTWAIT or in a full queue must be counted. Some
+ * errors occur only with two CPUs.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -24,7 +26,7 @@
 #define SO_EE_CODE_ZEROCOPY_COPIED	1
 #endif
 
-#define TRUESIZE	2304	/* upper limit for a short datagram */
+#define TRUESIZE	2304	/* at most, of a short datagram */
 #define SNDBUF		100000	/* doubled by the kernel */
 #define BOUND(sndbuf)	(2 * (sndbuf) + (1 << 17) +		\
 			 UDP_SEGMENTS_MAX * TRUESIZE)
@@ -72,8 +74,8 @@ static FILE *trace_file(const char *mode)
 	return file;
 }
 
-/* Returns the largest number of segments made at once, with bottom halves
- * disabled.
+/* Returns the largest number of segments of one traced packet. They are created
+ * at once, with bottom halves disabled.
  */
 static int trace_most_segs(void)
 {
@@ -95,7 +97,7 @@ static int trace_most_segs(void)
 	return most;
 }
 
-/* The sender's counters for Udp, UdpLite, Udp6 or UdpLite6 */
+/* Counters of Udp, UdpLite, Udp6 or UdpLite6 in the sender's namespace */
 
 static long counter_v4(const char *proto, const char *name)
 {
@@ -245,7 +247,7 @@ static int kind_socket(const struct kind *k, const struct ends *e, int sndbuf)
 	return fd;
 }
 
-/* The queue sends nothing, and the sender does not wait. */
+/* The queue sends at most the first packets, and the sender does not wait. */
 
 static bool expect_bounded(int fd, int sndbuf)
 {
@@ -283,7 +285,7 @@ static void check_blocked_queue(const struct kind *k, const struct ends *e)
 	printf("# %ld packets sent, %ld lost, %d segments made at once\n",
 	       n.sent, n.errors, most);
 	expect_bounded(fd, SNDBUF);
-	/* the last packet may have one segment */
+	/* without errors, the last packet has one segment if segs is odd */
 	if (k->two_segs && n.errors < segs)
 		segs += !n.errors && segs & 1;
 	expect_long("datagrams sent or counted as lost", segs,
@@ -314,7 +316,9 @@ static void test_blocked_queue(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* Runs the calling thread on the last CPU; the sender runs on the first one. */
+/* Runs the calling thread on the last CPU. The main thread runs on the CPU that
+ * pin_cpu() has selected.
+ */
 static void use_last_cpu(void)
 {
 	cpu_set_t set;
@@ -325,8 +329,8 @@ static void use_last_cpu(void)
 		die("sched_setaffinity");
 }
 
-/* The queue sends slowly, and the sender waits: its buffer has room for one
- * packet.
+/* The queue sends slowly. The sender waits, because its send buffer has the
+ * smallest possible size.
  */
 
 #define SLOW_SNDBUF	2304
@@ -338,7 +342,7 @@ struct sampler {
 	int fd;
 	int peak;
 	bool stop;
-	const struct addr *other;	/* connected to this */
+	const struct addr *other;	/* connect fd to this during the send */
 };
 
 static void *sampler_run(void *arg)
@@ -381,7 +385,8 @@ static void check_slow(const struct kind *k, const struct ends *e, bool moved)
 		if (connect(sampler.fd, &e->to.sa, e->to.len))
 			die("connect");
 		s.to = NULL;
-		other.v4.sin_port ^= htons(1);	/* same offset for IPv6 */
+		/* sin6_port has the same offset. */
+		other.v4.sin_port ^= htons(1);
 		sampler.other = &other;
 	}
 	if (pthread_create(&sampler.thread, NULL, sampler_run, &sampler))
@@ -419,8 +424,8 @@ static void test_slow(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* Senders that share a socket and get signals must lose nothing. Each of them
- * waits while packets of the others are in the queue.
+/* Several senders share a socket and get signals. No datagram may be lost. Each
+ * sender waits while packets of the other senders are in the queue.
  */
 
 #define SHARED		4
@@ -475,7 +480,9 @@ static void check_shared(const struct kind *k, const struct ends *e)
 	}
 	n = counts_since(e->fam, IPPROTO_UDP, n);
 	expect_long("packets", SHARED * SLOW_SEGS, n.sent);
-	/* a signal before the first packet is counted and restarts the call */
+	/* If a signal arrives before the first packet was sent, the kernel
+	 * counts an error and restarts the call.
+	 */
 	if (n.errors > SHARED)
 		fail("%ld errors", n.errors);
 	expect_outq_empty(fd);
@@ -497,13 +504,13 @@ static void test_shared(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* A queue that becomes full during a call drops the last packets. */
+/* The queue becomes full during a call and drops the last packets. */
 
 #define FULL_SEGS	1000
 #define FULL_SIZE	10
 #define FULL_SNDBUF	(64 << 20)
 
-/* Raises the rate. The queue applies it only when another packet is added. */
+/* Raises the rate. tbf applies it only when another packet is enqueued. */
 static void release_queue(const struct ends *e, int fd)
 {
 	struct addr to = e->to;
@@ -573,8 +580,8 @@ static void test_full(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* One timestamp and one MSG_ZEROCOPY notification per call. The payload of
- * fragmented datagrams is copied during the call, as in plain sends.
+/* Each call must cause one timestamp and one MSG_ZEROCOPY notification. The
+ * payload of fragmented datagrams is copied during the call, as in plain sends.
  */
 
 static void read_notices(int fd, int *tstamps, int *copies, int *code)

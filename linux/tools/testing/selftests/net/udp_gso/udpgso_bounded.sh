@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run udpgso_bounded, which creates its own namespaces. Some errors can only be
-# seen with two CPUs.
+# Run udpgso_bounded, which creates its own namespaces. Some errors occur only
+# with two CPUs.
 
 exec "$(dirname "$0")/udpgso_bounded" "$@"

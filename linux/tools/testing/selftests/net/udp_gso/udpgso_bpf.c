@@ -28,7 +28,7 @@ static int sys_bpf(int cmd, union bpf_attr *attr)
 	return ret < 0 ? -errno : ret;
 }
 
-/* What a program records about UDP GSO packets */
+/* The data that a BPF program records about UDP GSO packets */
 struct record {
 	__u32 gso_size;
 	__u32 gso_segs;
@@ -123,20 +123,24 @@ static void emit_bytes(struct prog *p, int off, const unsigned char *bytes,
 		emit(p, BPF_ST | BPF_MEM | BPF_B, 10, 0, off + i, bytes[i]);
 }
 
-/* The helper to call for a UDP GSO packet. The result is in register 9. */
+/* The helper that a program calls for a UDP GSO packet. The result is in
+ * register 9.
+ */
 struct edit {
 	int helper;		/* 0: none */
 	int args[3];		/* after the skb */
-	const unsigned char *bytes;	/* on the stack, for args[1] */
+	const unsigned char *bytes;	/* without store_at: replaces args[1] */
 	int bytes_len;
-	int store_at;		/* not 0: store bytes there afterwards */
-	int csum_at;		/* not 0: then update this checksum */
+	int store_at;		/* not 0: offset at which to store bytes */
+	int csum_at;		/* not 0: offset of a checksum to update */
 	int csum_diff;		/* difference for csum_at */
 };
 
 #define STACK_BYTES	(-48)
 
-/* Skips the code up to emit_end() if the last helper has failed. */
+/* Emits a jump to the code after emit_end(), taken if the last helper has
+ * failed. Returns the number of the instruction.
+ */
 static int emit_unless_failed(struct prog *p)
 {
 	emit(p, BPF_JMP | BPF_JNE | BPF_K, 9, 0, 0, 0);
@@ -215,7 +219,9 @@ static int prog_load(struct prog *p, int type)
 	return fd;
 }
 
-/* A program that passes all packets, and changes and records UDP GSO packets.
+/* Loads a program that changes and records UDP GSO packets and passes all
+ * packets. A program for BPF_PROG_TYPE_LWT_XMIT drops the packet if the helper
+ * has failed.
  */
 static int recording_prog(int type, int map, const struct edit *d)
 {
@@ -248,7 +254,7 @@ static int recording_prog(int type, int map, const struct edit *d)
 
 	p.insns[miss].off = p.len - miss - 1;
 
-	/* drop the packet if the push has failed */
+	/* drop the packet if the helper that pushes a header has failed */
 	emit_mov(&p, 0, BPF_DROP);
 	if (type == BPF_PROG_TYPE_LWT_XMIT) {
 		emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 9, 0, 1, 0);
@@ -349,7 +355,7 @@ close:
 	ends_close(&e);
 }
 
-/* Changes that would need room in the segments */
+/* Changes that need a smaller gso_size, which is not possible for UDP */
 
 static const struct deny_row {
 	const char *name;
@@ -388,7 +394,7 @@ close:
 	ends_close(&e);
 }
 
-/* Room for an IPv4 header, with unchanged gso_size */
+/* The program adds an IPv4 header and does not change gso_size. */
 
 static const struct topo encap = {
 	"encap", .wire = "d1",
@@ -415,7 +421,7 @@ static void send_changed(const struct ends *e, const struct edit *edit,
 	close(map);
 }
 
-/* Builds EtherType and header, with the length of the complete packet. */
+/* Builds EtherType and IPv4 header of the complete packet. */
 static void make_outer(unsigned char *p, enum family fam, int len)
 {
 	static const unsigned char start[] = {
@@ -457,7 +463,7 @@ close:
 	ends_close(&e);
 }
 
-/* Conversion between IPv4 and IPv6, with the same payload */
+/* The program converts between IPv4 and IPv6. The payload does not change. */
 
 static const struct size_row proto_rows[] = {
 	{ 1001, 1000, 2 }, { 2000, 1000, 2 }, { 20001, 1000, 21 },
@@ -490,7 +496,9 @@ static int copy_addrs(unsigned char *p, enum family fam)
 	return 32;
 }
 
-/* In native byte order, as the helper needs it */
+/* Returns the checksum of the addresses in network byte order, as
+ * bpf_l4_csum_replace() needs it.
+ */
 static int addrs_csum(enum family fam)
 {
 	unsigned char addrs[32];
@@ -641,7 +649,7 @@ static const struct xdp_row {
 } xdp_rows[] = {
 	{ "generic XDP", "", XDP_FLAGS_SKB_MODE, true },
 	{ "generic XDP, sender USO off", "tx:d0 uso-", XDP_FLAGS_SKB_MODE, false },
-	/* a driver's program gets at most a page */
+	/* with native XDP on d1, d0 has no segmentation offload */
 	{ "native XDP", "", XDP_FLAGS_DRV_MODE, false },
 };
 
@@ -748,7 +756,7 @@ static const struct xsk_row {
 
 static bool xsk_partial;
 
-/* AF_XDP does not report partial checksums. */
+/* AF_XDP does not report whether a checksum is partial. */
 static int xsk_wire_recv(int fd)
 {
 	frame.partial = xsk_partial;

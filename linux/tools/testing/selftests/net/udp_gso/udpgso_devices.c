@@ -135,7 +135,8 @@ static void test_state(const struct test_case *tc)
 			"link set f0 master top"
 #define PAIR2		"link add f0 type veth peer name f1 netns rx;"
 
-/* Sets the mode with generic netlink, before ports are added. */
+/* Sets the mode of a team device with generic netlink, before ports are added.
+ */
 static bool team_mode(const char *dev, const char *mode)
 {
 	struct nl nl;
@@ -333,7 +334,9 @@ static void test_hops(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* Headers between IP and UDP, which a device that segments does not support */
+/* IPv4 options, which a device with USO supports, and IPv6 extension headers,
+ * which it does not support
+ */
 
 static const struct ext_row {
 	const char *name;
@@ -347,7 +350,7 @@ static const struct ext_row {
 	  { 0, 0, 1, 4 } },
 	{ "destination options", V6, "/dst", SOL_IPV6, IPV6_DSTOPTS, 8,
 	  { 0, 0, 0x1e, 4, 6, 7, 8 } },
-	/* segment routing, at the last segment, which is the destination */
+	/* segment routing, no segments left; segment 0 is the destination */
 	{ "routing header", V6, "/rt", SOL_IPV6, IPV6_RTHDR, 24,
 	  { 0, 2, 4, 0, 0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0,
 	    0, 0, 0, 0, 0, 0, 0, 2 } },
@@ -389,7 +392,9 @@ close:
 	ends_close(&e);
 }
 
-/* A hop with a smaller MTU: ICMP errors and fragments as for plain sends */
+/* A hop with a smaller MTU must cause the same ICMP errors and fragments as for
+ * plain sends.
+ */
 
 #define SMALL_MTU	1300
 
@@ -419,7 +424,7 @@ static void test_too_big(const struct test_case *tc)
 	int most = SMALL_MTU - (tc->fam == V6 ? 48 : 28);
 	struct gso_send s = {
 		.data = payload,
-		.len = 5 * (most + 1),	/* all exceed the MTU */
+		.len = 5 * (most + 1),	/* all 5 segments exceed the MTU */
 	};
 	struct ends e;
 
@@ -438,7 +443,7 @@ static void test_too_big(const struct test_case *tc)
 	    !expect_long("learned path MTU", SMALL_MTU, path_mtu(&e)))
 		goto close;
 
-	get_int(e.tx, SOL_SOCKET, SO_ERROR);	/* from ICMP */
+	get_int(e.tx, SOL_SOCKET, SO_ERROR);	/* clears the ICMP error */
 	expect_ret("second send", -EMSGSIZE, gso_send(e.tx, &s));
 	ends_close(&e);
 	if (!topo_open(&e, &small_mtu, small_features[tc->dev], tc->fam))
@@ -449,7 +454,7 @@ close:
 	ends_close(&e);
 }
 
-/* Stores the lengths of all frames up to the fence. */
+/* Stores the lengths of all frames up to the fence. Returns their number. */
 static int frame_lengths(const struct ends *e, int *lens, int max)
 {
 	struct walk w;
@@ -578,7 +583,7 @@ static void add_stack_cases(const struct topo *t)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(variants); i++) {
-		/* skip features that are "on fixed" */
+		/* skip if there is no upper device or its USO is "on fixed" */
 		if (variants[i].top && (!t->top || strstr(t->name, "vlan,") ||
 					strstr(t->name, "macv") ||
 					strstr(t->name, "ipvlan") ||

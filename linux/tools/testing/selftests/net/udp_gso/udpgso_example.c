@@ -21,7 +21,9 @@
 #endif
 
 #define SEGMENT		1200
-#define SEGMENTS	50	/* at most 128, 65507 bytes in total */
+/* A call can send at most 65507 bytes, with older kernels at most 64 segments.
+ */
+#define SEGMENTS	50
 
 static int connect_to(const char *host, const char *port)
 {
@@ -42,8 +44,8 @@ static int connect_to(const char *host, const char *port)
 	return fd;
 }
 
-/* Returns the bytes per call: those of one datagram on a kernel without UDP
- * GSO.
+/* Returns the number of bytes per call. On a kernel without UDP GSO, each call
+ * sends one datagram.
  */
 static size_t call_size(int fd)
 {

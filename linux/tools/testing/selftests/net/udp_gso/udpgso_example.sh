@@ -36,7 +36,7 @@ send_all()
 		[[ $(($(calls_made "$counter") - before)) -eq $CALLS ]]
 }
 
-# receive_all ADDRESS: the last call of the sender has a shorter datagram.
+# receive_all ADDRESS: the last call of the sender sends one shorter datagram.
 receive_all()
 {
 	local address=$1 receiver bytes=$((2 * CALL_BYTES + 700))
@@ -55,7 +55,8 @@ receive_all()
 			"$((2 * CALL_BYTES / 1200)) 1" ]]
 }
 
-# ask ADDRESS BYTES SIZE: print datagrams and bytes of the reply, counted by dd
+# ask ADDRESS BYTES SIZE: request a reply of BYTES in datagrams of SIZE bytes;
+# print the numbers of datagrams and bytes that dd has counted
 ask()
 {
 	local count=$((($2 + $3 - 1) / $3))
@@ -84,14 +85,15 @@ reply_all()
 		[[ $(($(calls_made "$2") - before)) -eq $((2 + 2)) ]]
 }
 
-# arrived PREFIX: print the number of datagrams, including those dropped at a full
-# receive queue
+# arrived PREFIX: print the number of datagrams, including datagrams that were
+# dropped because the receive queue was full
 arrived()
 {
 	echo $(($(calls_made "${1}InDatagrams") + $(calls_made "${1}InErrors")))
 }
 
-# gain ADDRESS PREFIX [LINE]: all datagrams arrive, and udpgso_gain prints LINE.
+# gain ADDRESS PREFIX [LINE]: all datagrams must arrive, and udpgso_gain must
+# print LINE.
 gain()
 {
 	local receiver before left=6000 family=-4

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Checks which code segments UDP GSO packets from local sockets, in a router,
- * and from user space devices.
+/* Checks whether UDP GSO packets from local sockets, in a router and from tun
+ * devices are segmented on the fast path or on the slow path.
  *
- * The tracepoint udp:udp_gso_segment reports for each packet whether the fast
- * path was used, or why not. A packet on the slow path is segmented correctly
- * too, so that only this test detects that the fast path is not used.
+ * The tracepoint udp:udp_gso_segment reports for each packet that the fast path
+ * was used, or the reason why it was not used. The slow path also segments
+ * correctly, so other tests do not detect that the fast path is not used.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -215,7 +215,8 @@ static int send_to_gro(const struct ends *e, int len)
 	return send_cmsg(e, len);
 }
 
-/* Two tun devices: a child process writes what it reads from one to the other.
+/* A child process reads packets from the tun device d0 and writes them to the
+ * tun device d1.
  */
 
 static int tun_open(enum ns ns, const char *name)
@@ -236,7 +237,9 @@ static int tun_open(enum ns ns, const char *name)
 	return fd;
 }
 
-/* Forks a child process that is killed when its parent ends. */
+/* Forks a child process that is killed when its parent ends. Returns true in
+ * the child.
+ */
 static bool fork_child(void)
 {
 	pid_t pid = fork();
@@ -394,16 +397,16 @@ static const struct topo wireguard = {
 	.tx = "addr add 10.0.0.1/24 dev d0;link add top type wireguard",
 };
 
-/* The socket of wireguard may use memory reserves. Other packets must not be
- * affected.
+/* A wireguard socket may use memory reserves (sk_set_memalloc()). This must not
+ * change the path of packets of other sockets.
  */
 static const struct topo beside_wireguard = {
 	"other wireguard socket", .rx_more = "link add wg type wireguard;"
 				       "link set wg up",
 };
 
-/* For the last ESP transform, packets are segmented after its header was
- * added; for any other one, they are segmented before.
+/* For the last ESP transform, packets are segmented after the ESP header was
+ * added. For all other transforms, they are segmented before.
  */
 #define ESP_ENDS	"src 198.51.100.254 dst 198.51.100.2 proto esp "
 #define ESP_STATES							\
@@ -453,7 +456,7 @@ static const struct row {
 	int (*send)(const struct ends *e, int len);	/* NULL: send_cmsg() */
 	int fams;		/* 0: both */
 	const char *nft, *tc;
-	bool (*start)(void);	/* started after these */
+	bool (*start)(void);	/* called after nft and tc */
 	int len;		/* 0: LEN */
 	bool udp_gro;		/* the receiver has UDP_GRO */
 } rows[] = {
@@ -579,7 +582,7 @@ static void test_row(const struct test_case *tc)
 		topo_now = NULL;
 }
 
-/* Loopback, and segmented for the receiver */
+/* Sends over loopback. The packets are segmented for the receiver. */
 static void test_lo(const struct test_case *tc)
 {
 	struct addr a = addr_of(tc->fam, "127.0.0.1", "::1", PORT);
@@ -599,8 +602,8 @@ static void test_lo(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* A driver that uses udp_gso_walk_*(): the dummy device counts the datagrams,
- * and the core does not segment.
+/* With the private flag udp-gso-walk, the dummy driver uses udp_gso_walk_*()
+ * and counts each datagram. The core does not segment.
  */
 struct sent {
 	long bytes, packets;
@@ -656,7 +659,7 @@ struct refused {
 	int fams;		/* 0: both */
 };
 
-/* Sends and compares the device counters with the number of packets. */
+/* Sends LEN bytes and checks the counters of d0 and the paths. */
 static bool walk_send_row(const struct ends *e, int packets,
 			  const struct refused *row, const char *paths)
 {
@@ -682,7 +685,9 @@ static bool walk_send(const struct ends *e, int packets)
 	return walk_send_row(e, packets, &none, "none");
 }
 
-/* Another device uses the walk, too; both use it when they are removed. */
+/* The device d1 uses the walk, too. Both devices still use the walk when they
+ * are removed.
+ */
 static void test_walk(const struct test_case *tc)
 {
 	struct ends e = { .fam = tc->fam, .tx = -1, .rx = -1, .wire = -1 };
@@ -696,7 +701,9 @@ static void test_walk(const struct test_case *tc)
 	ends_close(&e);
 }
 
-/* Sends like a virtual machine, so that the header is untrusted. */
+/* Sends a GSO packet with a packet socket and a virtio header. The packet is
+ * untrusted (SKB_GSO_DODGY), as one from a virtual machine.
+ */
 static int send_untrusted(const struct ends *e, int len)
 {
 	static struct {
@@ -764,7 +771,9 @@ static const struct refused refused[] = {
 	{ "untrusted", send_untrusted },
 };
 
-/* Such packets are segmented before they reach the driver. */
+/* Packets for which the driver must not use the walk are segmented before they
+ * reach the driver.
+ */
 static void test_walk_refused(const struct test_case *tc)
 {
 	struct ends e = { .fam = tc->fam, .tx = -1, .rx = -1, .wire = -1 };

@@ -22,7 +22,7 @@
 
 #define MAX_CALL	65000	/* bytes */
 #define MAX_SEGMENTS	64	/* limit of older kernels */
-#define ROUNDS		32	/* of measurement, one call each */
+#define ROUNDS		32	/* of the measurement */
 
 static char data[MAX_CALL];
 
@@ -45,7 +45,8 @@ static int connect_to(const char *host, const char *port)
 	return fd;
 }
 
-/* Returns the CPU time in ns that this thread has used, also in the kernel. */
+/* Returns the CPU time in ns of this thread, in user space and in the kernel.
+ */
 static long long cpu_time(void)
 {
 	struct timespec t;
@@ -54,7 +55,7 @@ static long long cpu_time(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-/* An error of one datagram must not prevent that the following ones are sent.
+/* After an error for one datagram, the following datagrams must still be sent.
  */
 static void send_plain(int fd, int size, int n)
 {
@@ -89,7 +90,9 @@ static void no_segments(int fd)
 	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off));
 }
 
-/* Returns the number of datagrams per call that costs less. */
+/* Measures both methods. Returns the number of datagrams per call of the
+ * cheaper one.
+ */
 static int measure(int fd, int size, int *left)
 {
 	int i, n = MAX_CALL / size < MAX_SEGMENTS ? MAX_CALL / size :
@@ -140,7 +143,7 @@ int main(int argc, char **argv)
 	for (; left > 0; left -= n) {
 		if (n > left)
 			n = left;
-		/* The route may change, and with it whether segments can be
+		/* The route may change to one on which segments cannot be
 		 * sent.
 		 */
 		if (n == 1 || send_segments(fd, size, n)) {

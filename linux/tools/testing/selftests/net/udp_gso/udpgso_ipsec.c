@@ -30,7 +30,7 @@ struct sa {
 
 static const struct topo plain_topo = { "IPsec" };
 
-/* The packets are routed to an xfrm device, so that it gets GSO packets. */
+/* The packets are routed to an xfrm interface, which gets GSO packets. */
 static const struct topo xfrm_topo = {
 	.tx_more = "addr add 203.0.113.1/24 dev d0;"
 		   "addr add 2001:db8:7::1/64 dev d0 nodad;"
@@ -44,7 +44,7 @@ static const struct topo xfrm_topo = {
 		   "link set xi addrgenmode none up",
 };
 
-/* A router transforms the packets that it forwards. */
+/* The router applies IPsec to the packets that it forwards. */
 static const struct topo routed_topo = { "IPsec in a router", .routed = true };
 
 /* Packets from the bridge have headroom for VXLAN headers. */
@@ -70,9 +70,10 @@ static const struct topo routed_xfrm_topo = {
 		   "link set xi addrgenmode none up",
 };
 
-/* The ESP offload code, if built in, handles packets whose outermost transform
- * is ESP without UDP and that fit the path MTU. With only IPComp in transport
- * mode, the receiver may reorder compressed and uncompressed datagrams.
+/* If the kernel has the ESP offload code, this code handles packets that fit
+ * the path MTU and whose outermost transform is ESP without UDP. No row has
+ * only IPComp in transport mode, because the receiver may then reorder
+ * compressed and uncompressed datagrams.
  */
 static const struct row {
 	const char *name;
@@ -157,8 +158,9 @@ static bool is_tunnel(const struct row *row)
 	return !strcmp(row->sas[0].mode, "tunnel");
 }
 
-/* The policy does not apply to the UDP packets that carry ESP. IPComp does not
- * compress a packet that would not become shorter.
+/* The policy does not apply to the UDP packets that carry ESP. At the receiver,
+ * IPComp is optional ("level use"), because IPComp does not compress a packet
+ * that would not become shorter.
  */
 static void add_family(struct lines *l, const char *dir, const struct row *row,
 		       const char *from, const char *to, const char *outer_from,
@@ -186,7 +188,7 @@ static void add_family(struct lines *l, const char *dir, const struct row *row,
 	add_text(l, ";");
 }
 
-/* Destination of the datagrams and outer addresses of ESP */
+/* Destination of the datagrams and outer addresses of IPsec */
 struct places {
 	const char *to, *outer_from, *outer_to;
 };
@@ -269,7 +271,9 @@ static bool row_up(const struct row *row, const char *feature)
 	return topo_up(topo, feature);
 }
 
-/* Reads datagrams with UDP header and, for IPv4, with IP header. */
+/* Opens a socket that receives datagrams with UDP header and, for IPv4, with IP
+ * header.
+ */
 static int raw_socket(enum family fam)
 {
 	int fd;
@@ -330,9 +334,7 @@ static bool expect_raw(const struct ends *e, int fd, const struct expect *exp)
 	}
 }
 
-/* Returns the protocol of the outermost transform. Decapsulated packets are
- * seen, too.
- */
+/* Returns the protocol number of the outermost transform in the IP header. */
 static int outer_proto(const struct row *row)
 {
 	const struct sa *sa = row->sas[1].proto ? &row->sas[1] : &row->sas[0];
@@ -345,8 +347,9 @@ static int outer_proto(const struct row *row)
 	return strstr(sa->algo, ENCAP) ? IPPROTO_UDP : IPPROTO_ESP;
 }
 
-/* Checks that all datagrams were transformed, except those too short for
- * IPComp.
+/* Checks that all datagrams were transformed. With IPComp, it is sufficient if
+ * one datagram of a call with 1000 bytes or more per segment was compressed. In
+ * tunnel mode, the packet socket also receives the decapsulated packets.
  */
 static bool expect_transformed(const struct ends *e, const struct expect *exp)
 {
@@ -398,7 +401,9 @@ static bool send_and_read(const struct ends *e, int raw, int len, int size)
 
 static void send_shapes_as(const struct ends *e, int raw, int discover)
 {
-	/* with IPsec headers, 1400 bytes and more exceed the path MTU */
+	/* With IPsec headers, segments of 1400 bytes may exceed the path MTU.
+	 * Segments of 9000 bytes always exceed it.
+	 */
 	static const struct {
 		int len, size;
 	} shapes[] = {
@@ -446,7 +451,8 @@ static void send_sizes(const struct ends *e, int raw)
 			return;
 }
 
-/* Tests datagrams shorter and longer than the headroom of their packet. */
+/* Tests datagrams that are shorter or longer than the headroom of their packet.
+ */
 static void test_sizes(const struct test_case *tc)
 {
 	const struct row *row = tc->row;

@@ -2,8 +2,8 @@
 /* Helpers for the tests of UDP_SEGMENT: named cases, payload, sockets, sends.
  *
  * No test waits for a fixed time. Each send is followed by a fence: a plain
- * datagram from another socket, on the same path and the same CPU. All
- * datagrams of the send have arrived when the receiver gets the fence.
+ * datagram on the same path, sent on the same CPU. All datagrams of the send
+ * have arrived when the receiver gets the fence.
  */
 #ifndef UDPGSO_LIB_H
 #define UDPGSO_LIB_H
@@ -65,7 +65,7 @@
 #define RX_TIMEOUT_MS		10000	/* used up only on failure */
 #define CASE_TIMEOUT_S		300	/* for slow debug kernels */
 
-#define NO_SIZE			(-1)	/* neither option nor cmsg */
+#define NO_SIZE			(-1)	/* no option, or no cmsg */
 
 enum family { V4, V6, MAPPED, FAMILIES };
 
@@ -106,7 +106,8 @@ void add_case(void (*run)(const struct test_case *tc), const void *row,
 	va_end(args);
 }
 
-/* Prints why the running case fails. Always returns false. */
+/* Marks the running case as failed and prints the reason. Always returns false.
+ */
 static inline __printf(1, 2) bool fail(const char *fmt, ...)
 {
 	va_list args;
@@ -151,7 +152,7 @@ static inline bool expect_ret(const char *what, long want, long got)
 	return fail("%s: expected %s, got %s", what, buf[0], buf[1]);
 }
 
-/* Exits because the environment, not the code under test, does not work. */
+/* Exits after an error of the environment, not of the code under test. */
 static inline __printf(1, 2) void die(const char *fmt, ...)
 {
 	int err = errno;
@@ -192,7 +193,8 @@ static inline void case_timed_out(int sig)
 	_exit(KSFT_FAIL);
 }
 
-/* Runs the cases whose name contains @filter, or all cases if it is NULL. */
+/* Runs the cases whose name contains @filter, or all cases if @filter is NULL.
+ */
 static inline void run_cases(const char *filter)
 {
 	unsigned int i, planned = 0;
@@ -228,7 +230,9 @@ static inline void run_cases(const char *filter)
 	ksft_finished();
 }
 
-/* Payload: the output of xorshift32, so that no two parts of it are equal */
+/* The payload is the output of xorshift32, so that a segment with data from a
+ * wrong offset does not match.
+ */
 
 static unsigned char payload[1 << 17];
 
@@ -384,14 +388,14 @@ static inline int rx_socket(int domain, int proto, struct addr *local)
 	return fd;
 }
 
-/* Cases call this to fail on a kernel without UDP_SEGMENT. */
+/* Makes the running case fail on a kernel without UDP_SEGMENT. */
 static inline bool supports_segment(int fd)
 {
 	return expect_ret("setsockopt UDP_SEGMENT 0", 0,
 			  set_int(fd, SOL_UDP, UDP_SEGMENT, 0));
 }
 
-/* Same check before namespaces are created. */
+/* Does the same check with a temporary socket. */
 static inline bool kernel_supports_segment(void)
 {
 	int fd = udp_socket(AF_INET, IPPROTO_UDP, 0);
@@ -487,7 +491,7 @@ static inline int send_to(int fd, const struct addr *to, const void *data,
 
 static const char fence_text[] = "fence after the send of udp segments";
 
-/* The datagrams expected from one call: data, segmented every size bytes */
+/* The datagrams expected from one call: @data in segments of @size bytes */
 struct expect {
 	const unsigned char *data;
 	int len;
@@ -513,12 +517,14 @@ static inline bool readable(int fd, int timeout_ms)
 	return poll(&pfd, 1, timeout_ms) == 1 && (pfd.revents & POLLIN);
 }
 
-/* Compares received datagrams with those expected from several calls. */
+/* Compares received datagrams with the datagrams that are expected from several
+ * calls.
+ */
 struct stream {
 	const struct expect *exp;
 	int nr_exp;
 	int call;
-	int nr;			/* in the call */
+	int nr;			/* datagrams of this call so far */
 	int off;
 };
 
@@ -681,7 +687,7 @@ struct flow {
 	int tx;
 	int rx;
 	int fence;
-	struct addr from;	/* source address that the receiver sees */
+	struct addr from;	/* expected source address */
 	struct addr to;
 	struct addr fence_to;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests UDP_SEGMENT with all methods to send a payload: several iovecs, cork,
- * sendmmsg(), MSG_ZEROCOPY, splice and io_uring. Also tests what a sender gets
- * back: timestamps, completions and space in the send buffer.
+ * sendmmsg(), MSG_ZEROCOPY, splice and io_uring. Also tests timestamps,
+ * completions and the accounting of the send buffer.
  *
  * udpgso.sh creates the two namespaces in which this runs.
  */
@@ -27,7 +27,7 @@
 #define SO_EE_CODE_ZEROCOPY_COPIED	1
 #endif
 
-#define OP_SENDMSG_ZC	48	/* of io_uring, for old headers */
+#define OP_SENDMSG_ZC	48	/* IORING_OP_SENDMSG_ZC, for old headers */
 
 #define ROUND_LEN	60000	/* 43 segments, the last of 1200 bytes */
 #define ROUND_SIZE	1400
@@ -65,7 +65,7 @@ static const struct cork_row {
 	int later_cmsg;
 	int later_option;
 	int size;		/* segment size used; 0: plain */
-	int err;		/* or error */
+	int err;		/* expected errno; 0: success */
 	int count;
 	int last;
 } cork_rows[] = {
@@ -130,7 +130,7 @@ static void cork_check(struct flow *f, const struct cork_row *row, bool more)
 	cork_pieces(f, row, more);
 	if (!more && !row->err && !case_failed)
 		flow_expect_none(f);
-	if (!more)	/* does not report the error */
+	if (!more)	/* this setsockopt() does not return send errors */
 		expect_ret("setsockopt UDP_CORK 0", 0,
 			   set_int(f->tx, SOL_UDP, UDP_CORK, 0));
 	flow_expect(f, &exp, !row->err);
@@ -232,7 +232,7 @@ out:
 	flow_close(&f);
 }
 
-/* The second of three messages is invalid: only the first one is sent. */
+/* The second of three messages is invalid, so only the first one is sent. */
 static void test_sendmmsg_refused(const struct test_case *tc)
 {
 	static const int lens[] = { 1000, 65535, 1000 };
@@ -411,9 +411,9 @@ static void set_feature(const char *feature, const char *state)
 		must_sh("ethtool -K gso0 %s %s > /dev/null", feature, state);
 }
 
-/* The payload is also copied for a receiver on the same host. A blackhole
- * qdisc keeps the second send from it, so that the completion reports earlier
- * copies only.
+/* A receiver on the same host is another reason to copy the payload. For the
+ * second send, a blackhole qdisc drops the packet before the receiver. The
+ * completion then reports only copies that were made before the qdisc.
  */
 static void test_zerocopy_copied(const struct test_case *tc)
 {
@@ -444,7 +444,9 @@ static void test_zerocopy_copied(const struct test_case *tc)
 	set_feature(row->lacks, "on");
 }
 
-/* Each piece is in a separate page, as many as one packet can hold. */
+/* Sends 16 pieces, each from a page of its own. One packet can have all of them
+ * as page fragments, because MAX_SKB_FRAGS is at least 17.
+ */
 static void test_zerocopy_pages(const struct test_case *tc)
 {
 	static const struct expect exp = { payload, 16000, 1400, 12, 600 };
@@ -678,7 +680,9 @@ static void qdisc_del(void)
 	must_sh("tc qdisc del dev gso0 root");
 }
 
-/* Sends with SO_TXTIME, for queueing disciplines that support it. */
+/* Sends with a transmit time (SO_TXTIME), which some queueing disciplines
+ * support, and with MSG_ZEROCOPY.
+ */
 static int send_later(struct flow *f, int seconds)
 {
 	const struct sock_txtime txtime = { .clockid = CLOCK_MONOTONIC };
@@ -720,7 +724,9 @@ static const struct charged_row {
 	{ "segments queued", "tbf rate 1kbit burst 2000 limit 1000000", 0 },
 };
 
-/* Queued packets are charged to the socket and not completed. */
+/* While packets are queued, they are charged to the socket, and there is no
+ * MSG_ZEROCOPY completion.
+ */
 static void test_charged(const struct test_case *tc)
 {
 	const struct charged_row *row = tc->row;
@@ -750,7 +756,9 @@ out:
 	flow_close(&f);
 }
 
-/* A sender that waits for its send buffer continues when segments leave. */
+/* A sender that waits for room in its send buffer must continue when segments
+ * have left the queue.
+ */
 static void test_sender_wakes(const struct test_case *tc)
 {
 	struct expect exp[20];
@@ -778,7 +786,8 @@ out:
 	flow_close(&f);
 }
 
-/* Another task changes the option. Each call must use one value or the other.
+/* Another task changes the option. Each call must use only one of the two
+ * values.
  */
 
 static void flip_size(int fd)
@@ -834,7 +843,7 @@ out:
 	flow_close(&f);
 }
 
-/* Timestamps: one per call */
+/* Timestamps: each call has one timestamp of each type. */
 
 static const struct tstamp_row {
 	const char *name;
@@ -902,7 +911,7 @@ out:
 	flow_close(&f);
 }
 
-/* The same, with a device that does not segment */
+/* Runs test_tstamp() on a device without USO. */
 static void test_tstamp_segmented(const struct test_case *tc)
 {
 	if (sh("ethtool -K gso0 tx-udp-segmentation off > /dev/null 2>&1")) {
@@ -913,7 +922,7 @@ static void test_tstamp_segmented(const struct test_case *tc)
 	must_sh("ethtool -K gso0 tx-udp-segmentation on");
 }
 
-/* Multicast: to the device, and looped to two local sockets */
+/* Multicast: sent over the device, and looped back to two local sockets */
 
 #define GROUP4	"239.255.7.7"
 #define GROUP6	"ff15::7:7"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Compares sends with UDP_SEGMENT with plain sends of the same datagrams.
+/* Compares sends with UDP_SEGMENT and plain sends of the same datagrams.
  *
  * Each case runs a list of sends twice, on sockets with the same options: once
- * with UDP_SEGMENT, and once with a plain send per datagram. Results, the error
- * queue and every frame must be equal. If the first plain send fails, the
- * segmented send must return the same error and send nothing.
+ * with UDP_SEGMENT, and once with a plain send per datagram. Return values,
+ * error queue and all frames must be equal. If the first plain send fails, the
+ * send with UDP_SEGMENT must return the same error and send nothing.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -98,8 +98,8 @@ static bool xfrm_add(int nr, const struct xfrm *x, bool v6)
 		     dst, ends, nr, x->mode);
 }
 
-/* An xfrm device whose policy applies two transforms, so that the core has to
- * segment before
+/* An xfrm interface whose policy applies two transforms. The core must segment
+ * GSO packets before the first transform.
  */
 #define XI_STATE(ends, more)						\
 	"xfrm state add " ends " proto esp " more " if_id 7 "		\
@@ -143,7 +143,7 @@ static const struct topo xfrm_topo = {
 		"route add 2001:db8:3::4 dev xi src 2001:db8::1",
 };
 
-/* IPsec crypto offload: netdevsim accepts it, but does not encrypt. */
+/* IPsec crypto offload: netdevsim accepts the offload, but does not encrypt. */
 
 #define GCM	"aead rfc4106(gcm(aes)) "				\
 		"0x000102030405060708090a0b0c0d0e0f10111213 128 "	\
@@ -186,7 +186,9 @@ static void nsim_del(void)
 		nsim_write("del_device", "%d", nsim_ids[i]);
 }
 
-/* Creates the first device in the namespace. */
+/* Creates a netdevsim device. It is the first one in its namespace, so its name
+ * is eth0 before it is renamed.
+ */
 static bool nsim_add(enum ns ns, int id, const char *name)
 {
 	enter(ns);
@@ -239,7 +241,7 @@ static const struct topo offload_topo = {
 		"route add 2001:db8:3::/64 via 2001:db8::9",
 };
 
-/* The kernel segments before packets leave the namespace. */
+/* Without USO, the kernel segments before packets leave the namespace. */
 static const char * const features[] = {
 	"tx:d0 uso-",
 	"tx:d0 uso- csum-",
@@ -282,7 +284,9 @@ static const struct {
 	  "2001:db8:3::2", "" },
 };
 
-/* Socket options: level and name per family. v4-mapped uses those of v4. */
+/* Socket options: level and name per family. v4-mapped sockets use the IPv4
+ * options.
+ */
 struct opt {
 	int level4, name4;
 	int level6, name6;
@@ -311,11 +315,11 @@ struct row {
 	const struct op *ops;	/* the sends; NULL: see fill_ops() */
 	int headers;		/* bytes of additional headers */
 	int proto;		/* 0: UDP */
-	bool any_id;		/* with DF, plain sends may have ID 0 */
+	bool any_id;		/* unconnected sends with DF may have ID 0 */
 	bool zerocopy;		/* one op has a notification */
 	bool connected;		/* only connected sockets */
 	const struct queue *queue;
-	int not6;		/* routes where v6 may differ */
+	int not6;		/* bits of routes not tested with IPv6 */
 };
 
 enum { F4 = 1 << V4, F6 = 1 << V6, FM = 1 << MAPPED, FALL = F4 | F6 | FM };
@@ -375,7 +379,10 @@ static bool ends_in_fence(const struct seen *s)
 	       !memcmp(s->ip + s->len - len, fence_text, len);
 }
 
-/* Returns the offset behind IPv6 extension headers or of a fragment header. */
+/* Returns the offset behind the IPv4 header, or behind the IPv6 header and its
+ * extension headers, but not behind a fragment header. @nh is the protocol of
+ * the next header.
+ */
 static int ip_payload(const unsigned char *ip, int *nh)
 {
 	int off = 40;
@@ -393,7 +400,8 @@ static int ip_payload(const unsigned char *ip, int *nh)
 	return off;
 }
 
-/* Completes a partial checksum, unless the device has to encrypt, too. */
+/* Completes a partial checksum. A packet for ESP crypto offload is not changed.
+ */
 static bool complete_csum(struct seen *s)
 {
 	int nh, off = ip_payload(s->ip, &nh);
@@ -456,7 +464,7 @@ static void read_wire(struct run *run)
 	}
 }
 
-/* Replaces identifications by the order in which they appear. */
+/* Replaces each identification with its number in the order of appearance. */
 
 struct ids {
 	unsigned int seen[MAX_FRAMES];
@@ -478,9 +486,10 @@ static int id_order(struct ids *ids, unsigned int id)
 static bool make_comparable_ip(struct ids *ids, unsigned char *ip, int len,
 			       bool any_id);
 
-/* Sequence numbers continue from run to run, so that the encapsulated data
- * differs. The first bytes behind the header show its type: a packet in a
- * tunnel, a UDP header, or ESP with a small SPI.
+/* IPsec sequence numbers, IVs and integrity check values differ between the
+ * runs and are therefore set to 0. The first bytes behind an IPsec header show
+ * what follows: an IP packet in a tunnel, a UDP header, or an ESP header with a
+ * small SPI.
  */
 static bool make_comparable_inner(struct ids *ids, unsigned char *p, int len,
 				  bool any_id)
@@ -588,9 +597,10 @@ static bool parse_fragment(const struct seen *s, struct fragment *f)
 	return true;
 }
 
-/* Joins the fragments of a datagram. Plain sends prepare fragments before IPsec
- * makes them longer, so that fragment sizes may differ between the runs.
- * Returns the number of fragments that have been joined.
+/* Joins the fragments of a datagram, because fragment sizes may differ between
+ * the runs: plain sends prepare fragments before IPsec makes them longer.
+ * Returns the number of frames that were joined, 1 if frame @first is not the
+ * first fragment of a datagram.
  */
 static int join_fragments(struct run *run, int first)
 {
@@ -742,7 +752,9 @@ static void read_errors(int fd, struct run *run, int flags)
 	}
 }
 
-/* Sends parts under a cork. Like the kernel, stops at the first failure. */
+/* Sends parts under a cork. Stops after the first error, because the kernel has
+ * then discarded the pending data.
+ */
 static long send_corked(int fd, const struct addr *to, int len)
 {
 	int off, ret, piece = 700;
@@ -763,7 +775,9 @@ static long send_corked(int fd, const struct addr *to, int len)
 	return ret ? ret : len;
 }
 
-/* CONFIG_MAX_SKB_FRAGS; only the initial network namespace has the file. */
+/* Reads net.core.max_skb_frags, whose default and maximum is
+ * CONFIG_MAX_SKB_FRAGS. Only the initial network namespace has this sysctl.
+ */
 static void read_max_skb_frags(void)
 {
 	FILE *file = fopen("/proc/sys/net/core/max_skb_frags", "r");
@@ -776,7 +790,9 @@ static void read_max_skb_frags(void)
 	fclose(file);
 }
 
-/* Many pieces in separate pages need more fragments than a packet can have. */
+/* Copies the payload to pieces that are 8192 bytes apart. If the kernel does
+ * not copy them, each piece needs at least one page fragment.
+ */
 static struct msghdr *spread_pieces(const struct addr *to, int len, int pieces)
 {
 	static unsigned char pages[MAX_SPREAD][8192];
@@ -847,7 +863,9 @@ static long send_spliced(int fd, int len)
 	return ret;
 }
 
-/* There is one notification, which reports that the data has been copied. */
+/* There must be one zerocopy notification, which reports that the data was
+ * copied.
+ */
 static void expect_copied(struct run *run)
 {
 	int i, n = 0;
@@ -902,18 +920,18 @@ static long send_datagrams(int fd, const struct addr *to, const struct op *op)
 	return op->len;
 }
 
-/* One packet may leave immediately, the next one after seconds. The queue has
- * room for three more packets. For each additional packet it drops the first of
- * them and reports the drop.
+/* tbf sends one packet immediately and the next one after several seconds.
+ * pfifo_head_drop has room for three packets. For each additional packet,
+ * pfifo_head_drop drops the oldest of the three and returns NET_XMIT_CN.
  */
 static const struct queue full_queue = {
 	"qdisc add dev d0 root handle 1: tbf rate 1kbit burst 1600 limit 1mb;"
 	"qdisc add dev d0 parent 1:1 pfifo_head_drop limit 3",
-	/* opens the queue when the next packet is sent */
+	/* the higher rate applies when the next packet is enqueued */
 	"qdisc change dev d0 root handle 1: tbf rate 1gbit burst 1mb limit 1mb",
 };
 
-/* Has room only for the last datagram, which is short. */
+/* The queue has room only for the last datagram, which is short. */
 static const struct queue short_queue = {
 	"qdisc add dev d0 root bfifo limit 500",
 };
@@ -972,7 +990,9 @@ static bool run_program(const struct test_case *tc, const struct op *ops,
 
 /* Comparison */
 
-/* The call that removes a cork does not return the errors of IPsec. */
+/* setsockopt(UDP_CORK, 0), which removes the cork, does not return errors of
+ * IPsec.
+ */
 static bool hides_error(const struct op *op, long want, long got)
 {
 	return op->how == CORK && topo_now == &xfrm_topo &&
@@ -1038,7 +1058,9 @@ static bool same_frames(const struct run *want, const struct run *got)
 	return expect_long("frames", want->nr_frames, got->nr_frames);
 }
 
-/* Segments below, at, above and far above the path MTU; a short last one */
+/* Sends with segments below, at, above and far above the path MTU. In some of
+ * the sends, the last segment is short.
+ */
 static void fill_ops(struct op *ops, int limit)
 {
 	const struct op by_mtu[MAX_OPS] = {
@@ -1126,9 +1148,10 @@ static const struct row mtu_rows[] = {
 	{ "DO", FALL, { DISCOVER(IP_PMTUDISC_DO) }, .any_id = true },
 	{ "PROBE", FALL, { DISCOVER(IP_PMTUDISC_PROBE) }, .any_id = true },
 	{ "INTERFACE", FALL, { DISCOVER(IP_PMTUDISC_INTERFACE) } },
-	/* With OMIT, __xfrm6_output() compares a datagram with the MTU of the
-	 * device, so its fragments have no room for the headers of an IPv6
-	 * IPsec tunnel. The fragments of a plain send have this room.
+	/* With OMIT, __xfrm6_output() compares the length of a datagram with
+	 * the MTU of the device. The fragments of the datagram therefore have
+	 * no room for the headers of an IPv6 IPsec tunnel. The fragments of a
+	 * plain send have this room.
 	 */
 	{ "OMIT", FALL, { DISCOVER(IP_PMTUDISC_OMIT) },
 	  .not6 = 1 << ESP_TUNNEL | 1 << AH_TUNNEL },
@@ -1173,7 +1196,9 @@ static const struct row id_rows[] = {
 	{ "DF", F4 | FM, { DISCOVER(IP_PMTUDISC_WANT) }, id_ops },
 };
 
-/* Sends that do not fit one GSO packet: no checksum, UDP-Lite, 129 segments */
+/* Sends of different shapes. Without checksum, with UDP-Lite, over the MTU or
+ * with more than 128 segments, a send cannot be one GSO packet.
+ */
 static const struct op shape_ops[MAX_OPS] = {
 	{ 3000, 1000 },
 	{ 1000, 1000 },
@@ -1185,7 +1210,7 @@ static const struct op shape_ops[MAX_OPS] = {
 	{ 100 },
 };
 
-/* A single datagram is sent like a plain send, with the same fragment sizes. */
+/* A send of a single datagram must have the same fragments as a plain send. */
 static const struct op single_ops[MAX_OPS] = {
 	{ 1453, 1453 },
 	{ 2896, 2896 },
@@ -1229,7 +1254,7 @@ static const struct row most_rows[] = {
 	  .proto = IPPROTO_UDPLITE },
 };
 
-/* Packets for crypto offload must fit the path MTU, with the ESP headers. */
+/* Packets for crypto offload must fit the path MTU with their ESP headers. */
 static const struct op offload_ops[MAX_OPS] = {
 	{ 3000, 1000 },
 	{ 1000, 1000 },
@@ -1271,10 +1296,10 @@ static const struct row piece_rows[] = {
 	{ "spliced", FALL, {}, splice_ops, .connected = true },
 };
 
-/* If the queue drops a datagram, the following ones are sent all the same. */
+/* If the queue drops a datagram, the following datagrams are still sent. */
 static const struct op queue_ops[MAX_OPS] = { { 10000, 1000 } };
-/* If the first one is dropped, nothing is sent. Only an xfrm device sends the
- * rest.
+/* If the first datagram is dropped, none of the datagrams is sent. Only an xfrm
+ * interface sends the remaining datagrams.
  */
 static const struct op short_ops[MAX_OPS] = { { 3100, 1000 } };
 
@@ -1290,7 +1315,7 @@ static const struct row split_queue_rows[] = {
 	  .queue = &short_queue },
 };
 
-/* The socket respects the limits of the device: no packet exceeds them. */
+/* No packet of a send may exceed gso_max_segs or gso_max_size of the device. */
 
 static const struct topo limited_topos[] = {
 	{ .tx = "link set d0 gso_max_segs 64" },
@@ -1302,7 +1327,7 @@ static const struct limit_row {
 	const char *name;
 	const struct topo *topo;
 	int len, size;
-	int part;		/* datagrams per packet */
+	int part;		/* segments per packet */
 } limit_rows[] = {
 	{ "gso_max_segs 64, 64 segments", &limited_topos[0], 64000, 1000, 64 },
 	{ "gso_max_segs 64, 65 segments", &limited_topos[0], 58500, 900, 64 },

@@ -19,7 +19,7 @@ static const struct topo queues = {
 	      "type veth peer name d1 address 02:00:00:00:01:02 netns rx;"
 	      "link add ifb0 numtxqueues 1 type ifb;link set ifb0 up;"
 	      "link set d0 up",
-	/* neighbour entries avoid packets that would be counted */
+	/* avoids neighbour discovery, which the counters would include */
 	.tx_more = "neigh add 192.0.2.2 lladdr 02:00:00:00:01:02 dev d0;"
 		   "neigh add 2001:db8::2 lladdr 02:00:00:00:01:02 dev d0",
 	.rx = "link add ifb0 type ifb;link set ifb0 up",
@@ -102,7 +102,9 @@ static __u64 monotonic_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* All datagrams arrive, none of them early. etf may send early by its delta. */
+/* All datagrams must arrive, and none of them before its transmit time. Only
+ * etf may send up to its delta (100 ms) earlier.
+ */
 static bool send_timed(const struct ends *e, int clock, int len, int size)
 {
 	struct expect one = { payload, len, 0, 1 };
@@ -226,7 +228,7 @@ static const struct action {
 	const char *tx, *rx;
 	const char *features;
 	bool unsegmented;
-	int port;		/* to send to; 0: the receiver's */
+	int port;		/* destination port; 0: PORT */
 } actions[] = {
 	{ "csum", EGRESS "action csum ip and udp", NULL, "", true },
 	{ "csum, USO off", EGRESS "action csum ip and udp", NULL,
@@ -282,7 +284,7 @@ close:
 	ends_close(&e);
 }
 
-/* Packets are mirrored or redirected to the ingress of another device. */
+/* Packets are redirected to the ingress of another device. */
 
 static const struct topo ingress_topo = {
 	"turned", .end = "g", .wire = "d1",

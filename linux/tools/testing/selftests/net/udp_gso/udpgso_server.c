@@ -40,7 +40,9 @@ static int bind_to(const char *port)
 	return fd;
 }
 
-/* A kernel without UDP GSO ignores the control message, but not the option. */
+/* A kernel without UDP GSO ignores the control message, but returns an error
+ * for the option.
+ */
 static bool can_segment(int fd)
 {
 	int size = 0;
@@ -66,8 +68,8 @@ static ssize_t send_segments(int fd, struct msghdr *msg, uint16_t size)
 	return sendmsg(fd, msg, 0);
 }
 
-/* If a reply cannot be sent, the client repeats its request, as for a lost
- * reply. Other clients do not have to wait.
+/* If a reply cannot be sent, the client must repeat its request, as for a lost
+ * reply. The server does not retry, so that other clients do not have to wait.
  */
 static void reply(int fd, struct msghdr *msg, size_t len, size_t size,
 		  bool segment)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Helpers for tests with several namespaces and devices.
  *
- * The sender is in the namespace tx, the receiver in rx, a router in mid. A
- * packet socket in rx reads all frames. A parser checks each header in them,
- * also inside tunnels: lengths, checksums and IPv4 identifications. A UDP
- * socket in rx reads the datagrams.
+ * The sender is in namespace tx, and the receiver is in namespace rx. A router
+ * or a bridge may be between them, in namespace mid. A packet socket in rx
+ * reads all frames. A parser checks lengths, checksums and IPv4 identifications
+ * in all headers of a frame, also inside tunnels. A UDP socket in rx reads the
+ * datagrams.
  */
 #ifndef UDPGSO_TOPO_H
 #define UDPGSO_TOPO_H
@@ -135,7 +136,7 @@ static inline void ns_make(enum ns ns)
 
 	set_sysctl("ipv4/conf/all/arp_ignore", "1");
 	set_sysctl("ipv6/conf/default/accept_dad", "0");
-	/* repeat an MLD report immediately, so that none is sent later */
+	/* Repeat MLD reports after 1 ms, so that no report is sent later. */
 	set_sysctl("ipv6/conf/default/mldv2_unsolicited_report_interval", "1");
 	if (ns == MID) {
 		set_sysctl("ipv4/ip_forward", "1");
@@ -150,7 +151,9 @@ static inline void ns_make(enum ns ns)
 	set_sysctl("ipv6/conf/default/accept_ra", "0");
 }
 
-/* Creates /run/netns in a private mount namespace. */
+/* Creates /run/netns in a private mount namespace, initialises the payload, and
+ * pins the test to one CPU.
+ */
 static inline void topo_init(void)
 {
 	if (geteuid()) {
@@ -167,7 +170,7 @@ static inline void topo_init(void)
 	pin_cpu();
 }
 
-/* Creates all namespaces again, without devices. */
+/* Replaces all namespaces by new ones without devices. */
 static inline void topo_reset(void)
 {
 	enum ns ns;
@@ -237,7 +240,7 @@ static inline int feature_bit(const char *dev, const char *name)
 	return -1;
 }
 
-/* Returns the state of a feature as ethtool -k prints it. */
+/* Returns the state of a feature as ethtool -k prints it, without brackets. */
 static const char *feature_state(const char *dev, const char *name)
 {
 	struct {
@@ -476,7 +479,7 @@ static inline bool walk_udp_inside(struct walk *w, int port, unsigned char *p,
 			return walk_ignore(w);
 		return walk_name(w, "amt") && walk_ip_any(w, p + 2, len - 2);
 	case L2TP_PORT:
-		/* session number and the default layer 2 header */
+		/* flags and version 3, session ID, L2-specific sublayer */
 		if (len < 12 || get16(p) != 3)
 			return fail("L2TP header in %d bytes", len);
 		return walk_name(w, "l2tp") && walk_eth(w, p + 12, len - 12);
@@ -677,7 +680,9 @@ static inline bool walk_ipv6(struct walk *w, unsigned char *p, int len)
 		if (len < hlen + 8 || len < hlen + (p[hlen + 1] + 1) * 8)
 			return fail("IPv6 extension header %d in %d bytes",
 				    nh, len - hlen);
-		/* In a segment routing header, the first is the last hop. */
+		/* The first address in a segment routing header is the last
+		 * hop.
+		 */
 		if (nh == IPPROTO_ROUTING && p[hlen + 2] == 4)
 			dst = p + hlen + 8;
 		nh = p[hlen];
@@ -822,7 +827,7 @@ struct ends {
 	int wire;
 	int (*recv)(int fd);	/* reads a frame; NULL: wire_recv() */
 	struct addr from, to;
-	const char *layers;	/* of a frame, up to the last IP header */
+	const char *layers;	/* headers in front of the last IP header */
 	const char *ext;	/* headers between IP and UDP */
 	bool l3;
 	bool unsegmented;	/* one frame per call */
@@ -904,8 +909,9 @@ static inline bool is_fence(const unsigned char *p, int len)
 	return len == sizeof(fence_text) && !memcmp(p, fence_text, len);
 }
 
-/* Datagrams of one call have consecutive IDs. If outer headers are added per
- * datagram, the kernel may skip IDs: then they only increase, or are 0 with DF.
+/* The datagrams of one call have consecutive IPv4 IDs. If outer headers are
+ * added per datagram, the kernel may skip outer IDs: the outer IDs must
+ * increase, or all be 0 with DF set.
  */
 static inline bool ids_grow(const struct walk *w, const struct walk *last,
 			    int i)
@@ -1044,18 +1050,18 @@ static inline bool send_plain(const struct ends *e, const unsigned char *data,
 
 #define MTU		1500
 
-/* Without a router, a veth pair connects d0 in tx and d1 in rx. With a router,
- * one pair connects d0 in tx and d1 in mid, another one e0 in mid and e1 in rx.
- * The lines tx, mid and rx add more devices.
+/* Without mid, a veth pair connects d0 in tx and d1 in rx. With mid, one veth
+ * pair connects d0 in tx and d1 in mid, and another pair connects e0 in mid and
+ * e1 in rx. The ip commands in @tx, @mid and @rx add more devices.
  */
 struct topo {
 	const char *name;
 	const char *tx, *mid, *rx;	/* lines for ip, or NULL */
-	bool (*late)(void);		/* setup without ip, after tx */
+	bool (*late)(void);		/* more setup, after the lines in tx */
 	const char *tx_more, *rx_more;	/* lines after the addresses */
-	const char *top;		/* the sender's device; NULL: d0 */
-	const char *out;		/* the router's, to rx; NULL: e0 */
-	const char *end;		/* the receiver's; NULL: d1, e1 */
+	const char *top;		/* sender's device; NULL: d0 */
+	const char *out;		/* router's device to rx; NULL: e0 */
+	const char *end;		/* receiver's device; NULL: d1 or e1 */
 	const char *wire;		/* device to read frames; NULL: end */
 	const char *layers;		/* expected headers; NULL: eth */
 	const char *bind;		/* device that the sender is bound to */
@@ -1068,7 +1074,7 @@ struct topo {
 
 static const struct topo *topo_now;
 static const char *topo_features;
-static int topo_wire = -1;	/* kept open: closing is slow */
+static int topo_wire = -1;	/* stays open, because closing is slow */
 
 /* Discards the frames received so far. */
 static inline void drain_wire(void)
@@ -1220,7 +1226,9 @@ static inline bool topo_open(struct ends *e, const struct topo *t,
 	return true;
 }
 
-/* Sends payloads of several lengths, which must arrive on every path. */
+/* Sends payloads of several lengths, which must arrive on every path. Segments
+ * over the MTU must be rejected.
+ */
 static inline bool send_shapes(const struct ends *e, int mtu, int options)
 {
 	int most = mtu - options - (e->fam == V6 ? 48 : 28);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests sends with UDP_SEGMENT through tunnels. Checks the datagrams behind
- * the tunnel, and each outer packet if it is segmented before the lower
+/* Tests sends with UDP_SEGMENT through tunnels. Checks the received datagrams.
+ * Also checks each outer packet if GSO packets are segmented before the lower
  * device.
  */
 #ifndef _GNU_SOURCE
@@ -47,7 +47,7 @@
 #define S4	" src 10.0.0.1 dst 10.0.0.2 "
 #define S6	" src fd00::1 dst fd00::2 "
 
-/* One direction is sufficient; the tunnel carries both families. */
+/* One direction is sufficient. The tunnel carries IPv4 and IPv6. */
 #define XFRM_STATE(ends)						\
 	"xfrm state add" ends "proto esp spi 1 if_id 1 mode tunnel "	\
 	"flag af-unspec enc ecb(cipher_null) \"\";"
@@ -261,7 +261,9 @@ static void test_tunnel(const struct test_case *tc)
 
 	if (!topo_open(&e, &t->topo, v->features, tc->fam))
 		goto close;
-	/* outer headers of a GSO packet do not match a datagram */
+	/* A GSO packet has outer headers for all of its segments together, so
+	 * do not check frames.
+	 */
 	if (!v->wire && !t->segments)
 		e.wire = -1;
 	e.split_ids = v->top || t->segments || t->nested;
@@ -270,7 +272,7 @@ close:
 	ends_close(&e);
 }
 
-/* Inner extension headers, with a device that would segment without them */
+/* Inner extension headers. Without them, the lower device would segment. */
 
 static const struct ext_row {
 	const char *name;
@@ -327,7 +329,7 @@ static void test_ext(const struct test_case *tc)
 	struct ends e;
 
 	if (topo_open(&e, &t->topo, "", V6) && set_ext(&e, row)) {
-		/* they are segmented before the tunnel */
+		/* extension headers: segmented before the tunnel */
 		e.split_ids = true;
 		send_shapes(&e, device_mtu("top"), row->len);
 	}
@@ -434,7 +436,8 @@ static int wg_len(int ip_len)
 	return 32 + (padded < WG_MTU ? padded : WG_MTU);
 }
 
-/* Each datagram is in a separate, padded packet. The fence is the last one. */
+/* Each datagram is in a separate, padded packet. The last packet is the fence.
+ */
 static bool expect_wg_wire(const struct ends *e, int len, int size)
 {
 	int hlen = e->fam == V6 ? 48 : 28, n, want;
@@ -481,8 +484,8 @@ static void test_wireguard(const struct test_case *tc)
 
 	if (!topo_open(&e, tc->row, v->features, tc->fam))
 		goto close;
-	/* Drain the packets that topo_open() sent. Encrypted, they cannot be
-	 * told apart from a short last segment.
+	/* Drain the packets that topo_open() has sent. They are encrypted, so
+	 * they cannot be distinguished from a short last segment.
 	 */
 	send_fence(e.tx, &e.to);
 	if (!expect_rx(e.rx, &e.from, NULL, 0))
@@ -504,7 +507,7 @@ close:
 	ends_close(&e);
 }
 
-/* Multicast through AMT: to the groups that the receiver has joined */
+/* Multicast through AMT, to a group that the receiver has joined */
 
 #define AMT_PORTS	"relay_port 2268"
 
@@ -556,7 +559,8 @@ static bool amt_open(struct ends *e, enum family fam)
 	e->rx = bound_socket(RX, &to, SOCK_NONBLOCK);
 	if (!supports_segment(e->tx) || !amt_join(e->rx, &to))
 		return false;
-	/* wait until relay and gateway are connected and have joined the group
+	/* Wait until a datagram arrives: then relay and gateway are connected
+	 * and the gateway has joined the group.
 	 */
 	for (i = 0; i < 400; i++) {
 		send_fence(e->tx, &to);

@@ -120,7 +120,7 @@ static struct wire {
 
 static const char *peer_name;
 
-/* Does a reader of this end get GSO packets? */
+/* Returns true if a reader of this end gets GSO packets. */
 static bool reads_gso(void)
 {
 	const int uso = TUN_F_USO4 | TUN_F_USO6;
@@ -177,7 +177,9 @@ static int tun_open(void)
 	return fd;
 }
 
-/* The node in /dev exists in one namespace only; create another one. */
+/* Creates and opens a device node. The node in /dev cannot be used, because its
+ * name is unique in one network namespace only.
+ */
 static int tap_node_open(void)
 {
 	unsigned int major, minor;
@@ -300,7 +302,7 @@ static void wire_addresses(bool veth)
 	wire.peer6 = veth ? "2001:db8::99" : "fd77::99";
 }
 
-/* This program replies for addresses that no host has. */
+/* No host has the peer addresses. This program sends the replies. */
 static void wire_open(const struct conf *conf)
 {
 	if (wire.conf == conf)
@@ -421,7 +423,9 @@ static int ring_recv(struct frame *f, struct sockaddr_ll *sll)
 	return f->len + wire.conf->hdr_len;
 }
 
-/* The kernel moves to the next slot only after success. */
+/* The kernel advances to the next slot of the TX ring only after a successful
+ * send.
+ */
 static int ring_send(struct frame *f)
 {
 	struct tpacket2_hdr *slot = ring_slot(RING_FRAMES + wire.ring_tx);
@@ -482,7 +486,7 @@ static int frame_recv(struct frame *f)
 	return sll.sll_pkttype == PACKET_OUTGOING ? 0 : ret;
 }
 
-/* Returns the result of a successful write. */
+/* Returns the value that a successful write of the frame returns. */
 static int frame_size(const struct frame *f)
 {
 	if (wire.conf->kind == RING)
@@ -733,7 +737,9 @@ static struct expect datagrams(int len, int size)
 	};
 }
 
-/* Reads, checks and writes back all packets up to the fence. */
+/* Reads, checks and writes back all packets up to the fence. Also writes back
+ * the fence.
+ */
 static bool reflect(struct vnet_flow *f, int len, int size)
 {
 	struct expect exp = reads_gso() ? datagrams(len, len) :
@@ -789,12 +795,12 @@ static void test_shape(const struct test_case *tc)
 	close(f.fd);
 }
 
-/* TUNSETOFFLOAD. Tap devices take any set of known flags. */
+/* TUNSETOFFLOAD. macvtap and ipvtap devices accept any set of known flags. */
 
 static const struct offload_row {
 	int offloads;
 	int tun_ret;
-	int tap_ret;
+	int tap_ret;		/* of macvtap and ipvtap devices */
 } offload_rows[] = {
 	{ OFF_ALL, 0, 0 },
 	{ OFF_ALL | TUN_F_TSO_ECN | TUN_F_UFO, 0, 0 },
@@ -1028,7 +1034,9 @@ static void read_counters(long *val)
 	fclose(file);
 }
 
-/* A tun device counts invalid headers, a macvtap all packets that it drops. */
+/* A tun device counts packets with invalid headers as frame errors. A macvtap
+ * or ipvtap device counts all packets that it drops as TX drops.
+ */
 static void expect_counters(const long *before, const long *after,
 			    enum outcome outcome)
 {

@@ -2,14 +2,15 @@
 /* Tests that senders are woken up when there is room in the send buffer again.
  *
  * A queue delays the packets, and senders wait with different system calls.
- * Each sender must continue when its datagrams have left. At the end no packet
- * is charged to the socket.
+ * Each sender must continue when its datagrams have left the queue. At the end,
+ * no packet may be charged to the socket.
  *
- * The send buffer has room for one GSO packet, so that each send waits for the
- * previous one. Datagrams leave on one CPU while senders go to sleep on
- * another. A watchdog detects lost wake-ups: a sender that still sleeps
- * although its socket is writable. It must see this several times in a row,
- * because a virtual machine that is paused also delays the sender.
+ * A GSO packet of 20000 bytes fills the send buffer, so that each send waits
+ * for the previous one. Datagrams leave the queue on one CPU while senders go
+ * to sleep on another CPU. A watchdog detects a lost wake-up: the sender makes
+ * no progress although its socket is writable. This is an error only after
+ * LOOKS_LOST observations in a row, because a pause of a virtual machine also
+ * delays the sender.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -22,9 +23,9 @@
 
 #define SIZE		1000
 #define SENDS		200
-#define SNDBUF		8192	/* doubled; less than one truesize */
+#define SNDBUF		8192	/* doubled; less than a GSO packet */
 #define LOOK_MS		50
-#define LOOKS_LOST	40	/* times in a row */
+#define LOOKS_LOST	40	/* in a row */
 #define LOOKS_STUCK	300
 #define WAIT_MS		20000	/* only after a failure */
 
@@ -146,7 +147,7 @@ static void sender_start(struct sender *s, const struct ends *e, int nr,
 		die("thread");
 }
 
-/* Returns true until the sender has finished. */
+/* Returns false if the sender has finished, has failed or is stuck. */
 static bool sender_look(struct sender *s)
 {
 	int done = __atomic_load_n(&s->done, __ATOMIC_ACQUIRE);
@@ -210,7 +211,7 @@ static void sender_end(struct sender *s, bool delayed)
 
 static const struct topo veth = { "veth" };
 
-/* The queue sends complete GSO packets or single datagrams. */
+/* The queueing discipline sends GSO packets or single datagrams. */
 static const struct row {
 	const char *name;
 	const char *features;
@@ -236,8 +237,9 @@ static const struct row {
 	  0, 20000 },
 };
 
-/* Senders whose buffers have room for several packets wait only if the queue
- * is slower than all of them. Use at most a quarter of the rate of one sender.
+/* If the send buffer has room for several packets, the senders wait only if the
+ * queue is slower than all senders together. Returns at most a quarter of the
+ * rate of one sender.
  */
 static int row_kbit(const struct ends *e, const struct row *row)
 {
@@ -285,7 +287,7 @@ static void test_row(const struct test_case *tc)
 		sender_start(&senders[i], &e, i, row->len);
 	watch(senders, ARRAY_SIZE(senders));
 	__atomic_store_n(&stopped, case_failed, __ATOMIC_RELAXED);
-	/* senders without wake-up sleep until the timeout */
+	/* a sender that was not woken up sleeps until the timeout */
 	for (i = 0; i < (int)ARRAY_SIZE(senders); i++)
 		sender_end(&senders[i], row->kbit);
 	tc_in(TX, "qdisc del dev d0 root");

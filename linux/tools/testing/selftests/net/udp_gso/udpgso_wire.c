@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads and checks every packet that a send with UDP_SEGMENT causes.
+/* Reads and checks every packet of a send with UDP_SEGMENT.
  *
  * The packets are read from a TUN or TAP device, or by a packet socket at the
- * other end of a veth pair, with offloads of the device on or off. Lengths,
+ * other end of a veth pair. Offloads of the device are on or off. Lengths,
  * checksums, identification, extension headers, payload and order are checked
  * by code that is independent of the kernel.
  *
@@ -23,7 +23,7 @@
 #include "udpgso_lib.h"
 
 #define IP_DF_BIT	0x4000
-#define GSO_MAX_SIZE	65536	/* of a device, by default */
+#define GSO_MAX_SIZE	65536	/* default gso_max_size of a device */
 
 #define TUN_DEV		"gsotun"
 #define TNL_DEV		"gsotnl"
@@ -35,9 +35,9 @@ struct conf {
 	const char *name;
 	enum { TUN, TAP, PAIR } kind;
 	const char *features;	/* for ethtool -K */
-	bool csum;		/* the device completes checksums */
+	bool csum;		/* the device has checksum offload */
 	bool uso;		/* the device gets GSO packets */
-	bool base;		/* also runs cases that need only one device */
+	bool base;		/* also for test_multiples(), add_tun_cases() */
 };
 
 static const struct conf confs[] = {
@@ -81,7 +81,7 @@ struct packet {
 	unsigned char *ip;
 	int len;
 	bool partial;
-	int csum_start;		/* from ip; -1: unknown */
+	int csum_start;		/* offset from ip; -1: unknown */
 	int csum_offset;
 };
 
@@ -140,7 +140,7 @@ static void wire_close(void)
 	wire.conf = NULL;
 }
 
-/* No host has the addresses of the peers, so that no replies are sent. */
+/* No host has the peer addresses, so that no replies are sent. */
 static bool wire_open(const struct conf *conf)
 {
 	static const struct conf *refused;
@@ -298,11 +298,11 @@ static int get16(const unsigned char *p)
 	return p[0] << 8 | p[1];
 }
 
-/* What is checked in addition to lengths and payload */
+/* Checks in addition to lengths and payload */
 struct spec {
 	const unsigned char *ext;	/* IP options or extension headers */
 	int ext_len;
-	int first_nh;			/* of the IPv6 header, with ext */
+	int first_nh;			/* next header of IPv6, if ext is set */
 	const char *via6;		/* address in the IPv6 header */
 	int df;				/* 1: set, -1: not set, 0: either */
 	bool no_offload;		/* one segment per packet */
@@ -345,7 +345,7 @@ static bool check_ipv6(const unsigned char *ip, int len)
 	return expect_long("IPv6 payload length", len - 40, get16(ip + 4));
 }
 
-/* Without pseudo header. The checksum may be partial. */
+/* The GRE checksum has no pseudo header. It may be partial. */
 static bool check_gre_csum(const unsigned char *gre, int len)
 {
 	if (pkt.partial && gre - pkt.ip == pkt.csum_start) {
@@ -429,7 +429,10 @@ static bool check_udp_csum(const struct wire_flow *f, const unsigned char *udp,
 	return true;
 }
 
-/* The IP header must be equal to that of the first datagram of the call. */
+/* The IP header must be equal to the IP header of the first datagram of the
+ * call, except for length and IPv4 checksum. The IPv4 ID must be that of the
+ * first datagram plus @nr.
+ */
 static bool check_same_ip(const unsigned char *ip, const unsigned char *first,
 			  bool v6, int nr)
 {
@@ -580,7 +583,9 @@ static bool wire_expect(struct wire_flow *f, const struct expect *exp,
 	return !case_failed && stream_end(&st);
 }
 
-/* A device that segments gets packets that are as large as it supports. */
+/* A device with USO gets one GSO packet, or two packets if the send exceeds
+ * GSO_MAX_SIZE.
+ */
 static bool wire_expect_call(struct wire_flow *f, const unsigned char *data,
 			     int len, int size)
 {
@@ -923,7 +928,7 @@ static const struct ext_row {
 	{ "all extension headers", HOP | RTHDR_DST | RTHDR | DST },
 };
 
-/* In the order of the headers in a packet */
+/* The extension headers, in the order that they have in a packet */
 static const struct {
 	int what;
 	int nh;
@@ -934,7 +939,7 @@ static const struct {
 	{ HOP, IPPROTO_HOPOPTS, IPV6_HOPOPTS, 8, { 0, 0, 1, 4 } },
 	{ RTHDR_DST, IPPROTO_DSTOPTS, IPV6_RTHDRDSTOPTS, 16,
 	  { 0, 1, 0x1e, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 } },
-	/* segment routing: one segment left, the last is the destination */
+	/* segment routing with one segment left, the final destination */
 	{ RTHDR, IPPROTO_ROUTING, IPV6_RTHDR, 40, { 0, 4, 4, 1, 1 } },
 	{ DST, IPPROTO_DSTOPTS, IPV6_DSTOPTS, 8, { 0, 0, 0x1e, 4, 6, 7, 8 } },
 };
@@ -1087,7 +1092,8 @@ static void test_learned_mtu(const struct test_case *tc)
 		send_too_big(tc->fam == V6);
 		if (!wait_path_mtu(&f, LEARNED_MTU))
 			goto close;
-		get_int(f.tx, SOL_SOCKET, SO_ERROR);	/* from ICMP */
+		/* clears the error from ICMP */
+		get_int(f.tx, SOL_SOCKET, SO_ERROR);
 
 		s.to = &f.to;
 		s.len = 4000;
@@ -1104,8 +1110,8 @@ close:
 	}
 }
 
-/* The timestamp is that of the first segment; it comes with the segment's
- * payload.
+/* The timestamp is that of the first segment. The error queue returns the
+ * timestamp together with a copy of this segment, including its IP header.
  */
 static void test_tstamp(const struct test_case *tc)
 {
@@ -1165,7 +1171,7 @@ static void tunnel_send(enum family fam, enum tunnel tunnel)
 	wire_flow_close(&f);
 }
 
-/* Discards packets that a removed device has sent on its own. */
+/* Discards packets of the removed tunnel device that are not part of a case. */
 static void wire_drain(void)
 {
 	while (read(wire.fd, pkt.buf, sizeof(pkt.buf)) > 0)

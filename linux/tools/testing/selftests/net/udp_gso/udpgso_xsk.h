@@ -18,7 +18,7 @@
 
 #define XSK_BUFFERS		256	/* also the size of each ring */
 #define XSK_BUFFER_SIZE		2048
-#define XSK_ROOM		(XSK_BUFFER_SIZE - 256) /* after headroom */
+#define XSK_ROOM		(XSK_BUFFER_SIZE - 256) /* without headroom */
 
 struct xsk_ring {
 	__u32 *producer;
@@ -138,7 +138,7 @@ static inline void xsk_close(void)
 	munmap(x->buffers, XSK_BUFFERS * XSK_BUFFER_SIZE);
 }
 
-/* Like wire_recv(): reads a frame, which may be in several buffers. */
+/* Reads a frame as wire_recv() does. The frame may be in several buffers. */
 static inline int xsk_recv(int fd)
 {
 	struct xsk_ring *rx = &xsk_now.rx;
@@ -164,7 +164,7 @@ static inline int xsk_recv(int fd)
 	return frame.len;
 }
 
-/* Number of frames that did not fit into a buffer */
+/* Number of dropped frames, for example frames too long for one buffer */
 static inline long xsk_dropped(void)
 {
 	struct xdp_statistics stats = {};

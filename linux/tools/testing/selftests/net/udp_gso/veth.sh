@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Check GRO, TSO, XDP and channels of veth, and which datagrams it aggregates.
+# Check GRO, TSO, XDP and channels of veth, and which datagrams are aggregated.
 
 DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck disable=SC1091
@@ -95,7 +95,7 @@ up()
 		link set veth0 up
 		neigh replace 192.0.2.2 lladdr 02:00:00:00:00:02 dev veth0
 	END
-	# Datagrams are dropped before both ends are up.
+	# Datagrams that are sent before both ends are up are dropped.
 	busywait "$BUSYWAIT_TIMEOUT" is_up
 }
 

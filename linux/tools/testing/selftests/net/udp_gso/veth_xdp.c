@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Attaches an XDP program that passes all frames to a device, until it is
- * killed. Prints a line when the program is attached. Exit status 1 means that
- * the device has rejected the program.
+/* Attaches an XDP program to a device until this process is killed. The XDP
+ * program passes all frames (XDP_PASS). Prints a line when the XDP program is
+ * attached. Exit status 1 means that the device has rejected the XDP program.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
