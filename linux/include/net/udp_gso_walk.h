@@ -31,8 +31,8 @@
  *	there are IPv6 extension headers
  * @UDP_GSO_PATH_GEOMETRY: the headers are not linear, gso_size is 0, the
  *	payload is not longer than gso_size, csum_start is not at the UDP
- *	header, or the length field of the IPv4 header does not match the header
- *	offsets
+ *	header, or the header length (ihl) of the IPv4 header does not match the
+ *	header offsets
  * @UDP_GSO_PATH_HIGHMEM: the payload must be copied or checksummed, and may be
  *	in high memory
  * @UDP_GSO_PATH_MEMALLOC: the packet is in the memory reserves (pfmemalloc), or

@@ -368,8 +368,8 @@ udp_gso_walk_address(const struct udp_gso_walk *walk,
 	       slice->offset;
 }
 
-/* Copies the payload to @to unless @to is %NULL. Returns the checksum of the
- * payload if @sum.
+/* Copies the payload to @to. If @sum, returns the checksum of the payload, and
+ * @to may be %NULL to copy nothing.
  */
 static __wsum udp_gso_walk_read(const void *from, void *to, unsigned int len,
 				bool sum)

@@ -6,7 +6,7 @@
  * A task makes its own Nth allocation fail (/proc/thread-self/fail-nth). N increases until a send has fewer allocations.
  * Either the send fails with ENOMEM or ENOBUFS and no datagram arrives, or the datagrams that arrive are correct. If
  * datagrams are missing, a counter of drops must have increased. Afterwards SIOCOUTQ is 0, and the socket can send.
- * The scan of kmemleak when the guest ends finds leaks.
+ * When the guest ends, a scan of kmemleak checks for leaks.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Two tasks on two CPUs make segmented sends while their device goes down and up, moves to another namespace and back,
- * or gets another MTU, other features or another qdisc, and while one of the CPUs goes offline and online. Each case
- * has a number of rounds and a timeout.
+/* Two tasks on two CPUs make segmented sends. Meanwhile each case repeats one change: the device goes down and up, moves
+ * to another namespace and back, or gets another MTU, other features or another qdisc, or one of the CPUs goes offline
+ * and online. Each case has a number of rounds and a timeout.
  *
  *	devices [FILTER]
  *

@@ -33,7 +33,9 @@
 #define CONTEXT		4		/* lines before a difference */
 #define MAX_SEGMENTS	1000		/* of a send; more take long */
 
-/* The multicast route has a source address, because routes with equal attributes share their cached exceptions. */
+/* The multicast route has a source address, because routes with equal attributes share the route that their nexthop
+ * caches.
+ */
 static const char tx_setup[] =
 	"link set lo up;"
 	"link add d0 address 02:00:00:00:00:01 type veth peer name d1 address 02:00:00:00:00:02 netns rx;"

@@ -343,6 +343,8 @@ struct sampler {
 	int peak;
 	bool stop;
 	const struct addr *other;	/* connect fd to this during the send */
+	enum family fam;
+	long sent;			/* OutDatagrams before the send */
 };
 
 static void *sampler_run(void *arg)
@@ -356,7 +358,9 @@ static void *sampler_run(void *arg)
 			die("SIOCOUTQ");
 		if (outq > s->peak)
 			s->peak = outq;
-		if (s->other && outq &&
+		/* The first packet leaves with the address of the send. */
+		if (s->other &&
+		    counter(s->fam, IPPROTO_UDP, "OutDatagrams") > s->sent &&
 		    connect(s->fd, &s->other->sa, s->other->len))
 			die("connect");
 		usleep(500);
@@ -376,7 +380,7 @@ static void check_slow(const struct kind *k, const struct ends *e, bool moved)
 		.len = exp.len,
 		.cmsg = exp.size,
 	};
-	struct sampler sampler = { };
+	struct sampler sampler = { .fam = e->fam };
 	struct addr other = e->to;
 	struct counts n;
 
@@ -389,9 +393,10 @@ static void check_slow(const struct kind *k, const struct ends *e, bool moved)
 		other.v4.sin_port ^= htons(1);
 		sampler.other = &other;
 	}
+	n = counts_now(e->fam, IPPROTO_UDP);
+	sampler.sent = n.sent;
 	if (pthread_create(&sampler.thread, NULL, sampler_run, &sampler))
 		die("thread");
-	n = counts_now(e->fam, IPPROTO_UDP);
 	expect_ret("send", exp.len, gso_send(sampler.fd, &s));
 	n = counts_since(e->fam, IPPROTO_UDP, n);
 	__atomic_store_n(&sampler.stop, true, __ATOMIC_RELAXED);
