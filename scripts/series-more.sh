@@ -34,7 +34,8 @@ compare() {
 	git -C "$WORK/stock" range-diff "base..${list##* }" base..series
 }
 
-# topic_range TOPIC <ENDS: prints the range of its commits, `FROM..TO'.
+# topic_range TOPIC <LIST: prints the range of the commits of TOPIC, `FROM..TO'. LIST has a line `TOPIC LAST-COMMIT' for
+# each topic, in the order of the topics.
 topic_range() {
 	local prev=base name end
 	while read -r name end; do

@@ -45,7 +45,7 @@ new_root() {
 	sources "${1-}" >"$new/sources.list"
 }
 
-# unpack_root: unpacks what private_apt downloaded to $new/root, and removes the downloads.
+# unpack_root: unpacks into $new/root the packages that private_apt has downloaded, and removes the downloads.
 unpack_root() {
 	local deb
 	for deb in "$new"/cache/archives/*.deb; do dpkg -x "$deb" "$new/root" >>"$LOG"; done

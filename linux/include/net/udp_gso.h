@@ -135,8 +135,10 @@ static inline __sum16 udp_gso_nonzero_check(__sum16 check)
  * @part_size: bytes of payload in each packet
  * @headroom: bytes in front of the network header
  * @hlen: bytes of network and UDP header
- * @packets: number of packets that were made since the send buffer had room
- * @lost: number of datagrams that were dropped
+ * @packets: number of packets that were made since the start of the send, or
+ *	since the last check that the send buffer has room
+ * @lost: number of datagrams for which there was no memory or no room in the
+ *	send buffer
  * @id: IPv4 ID of the next datagram
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  * @sent: true after the first packet was sent

@@ -38,7 +38,7 @@
  * @UDP_GSO_PATH_MEMALLOC: the packet is in the memory reserves (pfmemalloc), or
  *	its socket may use the memory reserves (%SOCK_MEMALLOC)
  * @UDP_GSO_PATH_IRQ: the context is a hardware interrupt, or interrupts are
- *	disabled, so bottom halves cannot be disabled
+ *	disabled, so local_bh_enable() must not be called
  * @UDP_GSO_PATH_NOMEM: the fast path could not allocate memory
  *
  * For all values except %UDP_GSO_PATH_FAST, the packet takes the slow path,

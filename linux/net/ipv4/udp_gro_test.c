@@ -113,7 +113,7 @@ enum udp_gro_event {
 	NAT_REPLY,		/* source and destination are swapped */
 	PULL,			/* pull, also one byte of the frag_list */
 	PULL_ALL,
-	DODGY,
+	UNTRUSTED,
 	TO_PARTIAL,		/* convert for a virtio header */
 	CLONE,			/* the packet has a clone */
 	CLONE_NAT,
@@ -122,7 +122,7 @@ enum udp_gro_event {
 
 static const char * const udp_gro_events[] = {
 	"nothing", "hop", "addresses", "ports", "addresses and ports", "reply",
-	"pull", "pull all", "dodgy", "to partial", "clone", "clone, translated",
+	"pull", "pull all", "untrusted", "to partial", "clone", "clone, translated",
 	"clone, pulled, translated",
 };
 
@@ -143,7 +143,7 @@ struct udp_gro_param {
 	bool v6;
 	bool list;
 	enum udp_gro_memory memory;
-	u8 summed;		/* ip_summed of the datagrams */
+	u8 ip_summed;		/* ip_summed of the datagrams */
 	bool no_offload;	/* no offloads at the output device */
 };
 
@@ -303,7 +303,7 @@ static struct sk_buff *test_make_skb(struct kunit *test, struct udp_gro_test *t,
 	}
 
 	skb->protocol = eth_type_trans(skb, t->dev);
-	skb->ip_summed = t->param.summed;
+	skb->ip_summed = t->param.ip_summed;
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
 		skb->csum = skb_checksum(skb, 0, skb->len, 0);
 
@@ -484,7 +484,7 @@ static void test_event(struct kunit *test, struct udp_gro_test *t,
 	case PULL_ALL:
 		test_pull(test, skb, true);
 		break;
-	case DODGY:
+	case UNTRUSTED:
 		skb_shinfo(skb)->gso_type |= skb_is_gso(skb) ?
 					     SKB_GSO_DODGY : 0;
 		break;
@@ -870,7 +870,7 @@ static void test_fou_frames(struct udp_gro_test *t, bool v6, bool tcp,
  * offset of the inner transport header to segment the packet.
  */
 static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
-			  bool tcp, u8 summed)
+			  bool tcp, u8 ip_summed)
 {
 	const int types = SKB_GSO_UDP_TUNNEL | SKB_GSO_IPXIP4 |
 			  SKB_GSO_FRAGLIST;
@@ -881,10 +881,10 @@ static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
 		type = v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4;
 
 	t->dev->features = NETIF_F_GRO | NETIF_F_SG | NETIF_F_GRO_FRAGLIST;
-	t->param.summed = summed;
+	t->param.ip_summed = ip_summed;
 	test_fou_frames(t, v6, tcp, 0);
 	test_receive(test, t);
-	t->param.summed = CHECKSUM_NONE;
+	t->param.ip_summed = CHECKSUM_NONE;
 
 	skb = skb_dequeue(&t->got);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
@@ -892,7 +892,7 @@ static void test_fou_list(struct kunit *test, struct udp_gro_test *t, bool v6,
 	KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type, types | type);
 	KUNIT_EXPECT_TRUE(test, skb->ip_summed == CHECKSUM_UNNECESSARY);
 	/* The checksum of the inner packet is verified, too. */
-	if (summed == CHECKSUM_COMPLETE)
+	if (ip_summed == CHECKSUM_COMPLETE)
 		KUNIT_EXPECT_TRUE(test, skb->csum_level > 0);
 	KUNIT_EXPECT_EQ(test, skb_inner_transport_offset(skb),
 			sizeof(struct iphdr) + sizeof(struct udphdr) +
@@ -1052,7 +1052,7 @@ static void udp_gro_fou_test(struct kunit *test)
 	sock_release(sock);
 }
 
-static const u8 udp_gro_summed[] = {
+static const u8 udp_gro_ip_summed[] = {
 	CHECKSUM_NONE, CHECKSUM_UNNECESSARY, CHECKSUM_COMPLETE,
 };
 
@@ -1072,8 +1072,8 @@ static bool udp_gro_rx_param(struct udp_gro_param *param, unsigned int n)
 	param->v6 = test_digit(&n, 2);
 	param->list = test_digit(&n, 2);
 	param->memory = test_digit(&n, ARRAY_SIZE(udp_gro_memories));
-	param->summed = udp_gro_summed[test_digit(&n,
-					ARRAY_SIZE(udp_gro_summed))];
+	param->ip_summed = udp_gro_ip_summed[test_digit(&n,
+					ARRAY_SIZE(udp_gro_ip_summed))];
 	if (n >= ARRAY_SIZE(udp_gro_flows))
 		return false;
 
@@ -1091,7 +1091,7 @@ static bool udp_gro_event_param(struct udp_gro_param *param, unsigned int n)
 		{ "alone", { { 1, 300, NO_CHECK }, { 2, 300 } }, { 1, 2 } },
 	};
 
-	*param = (struct udp_gro_param){ .summed = CHECKSUM_NONE };
+	*param = (struct udp_gro_param){ .ip_summed = CHECKSUM_NONE };
 	param->v6 = test_digit(&n, 2);
 	param->list = test_digit(&n, 2);
 	param->memory = test_digit(&n, ARRAY_SIZE(udp_gro_memories));
@@ -1116,10 +1116,10 @@ udp_gro_next(const void *prev, char *desc, struct udp_gro_param *param,
 			return NULL;
 	} while (param->flow->v4_only && param->v6);
 
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s: %s%s%s, summed %u%s",
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s: %s%s%s, ip_summed %u%s",
 		 param->flow->name, udp_gro_events[param->event],
 		 param->v6 ? "v6" : "v4", param->list ? ", list" : "",
-		 udp_gro_memories[param->memory], param->summed,
+		 udp_gro_memories[param->memory], param->ip_summed,
 		 param->no_offload ? ", no offload" : "");
 	return param;
 }

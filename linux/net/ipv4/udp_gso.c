@@ -26,13 +26,13 @@
  * @cork: parameters of the send
  * @err: error of the function that could not add another page fragment
  *
- * The payload in pages of user space or of files is copied to new pages, and
- * the old pages are released. A MSG_ZEROCOPY completion reports that the
- * payload was copied.
+ * The payload of all page fragments is copied to new pages, and the old pages
+ * are released. A MSG_ZEROCOPY completion reports that the payload was copied.
  *
  * Context: process context.
- * Return: 0 if @skb now has room for more page fragments; -ENOMEM; or @err if
- * @err is not -EMSGSIZE, or if the send has no segment size.
+ * Return: 0 if @skb now has room for more page fragments; @err if @err is not
+ * -EMSGSIZE, or if the send has no segment size; otherwise the error of
+ * skb_copy_ubufs(), for example -ENOMEM.
  */
 int udp_gso_make_room(struct sk_buff *skb, const struct inet_cork *cork,
 		      int err)
@@ -43,7 +43,7 @@ int udp_gso_make_room(struct sk_buff *skb, const struct inet_cork *cork,
 	if (err != -EMSGSIZE || !cork->gso_size)
 		return err;
 
-	/* A reference delays the completion until the packet is sent. */
+	/* A reference delays the completion until @skb is freed. */
 	if (uarg)
 		net_zcopy_get(uarg);
 	err = skb_copy_ubufs(skb, skb->sk->sk_allocation);
@@ -105,8 +105,8 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 {
 	unsigned int size = cork->gso_size;
 
-	/* Segments longer than the path MTU must be fragmented. IP
-	 * fragmentation does not support GSO packets.
+	/* Segments longer than the path MTU must be fragmented.
+	 * ip_do_fragment() and ip6_fragment() do not support GSO packets.
 	 */
 	if (unlikely(hlen + min(skb->len - hlen, size) > cork->fragsize))
 		return size;
@@ -118,7 +118,7 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 		     IS_UDPLITE(skb->sk)))
 		return size;
 
-	/* A device may not support packets with IPv6 extension headers. */
+	/* Some devices do not find a UDP header behind extension headers. */
 	if (unlikely(is_ipv6 &&
 		     skb_network_header_len(skb) != sizeof(struct ipv6hdr)))
 		return size;
@@ -131,8 +131,8 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 }
 
 /* Splits @skb at the socket into datagrams with partial checksums. Datagrams
- * for IPsec are linear, because IPsec would copy payload in page fragments
- * before encryption overwrites the payload.
+ * for IPsec are linear. If payload is in page fragments, IPsec allocates pages
+ * for the result, or copies the payload first.
  */
 static struct sk_buff *udp_gso_segment_tx(struct sk_buff *skb,
 					  unsigned int size, bool is_ipv6)
@@ -198,8 +198,8 @@ static struct sk_buff *udp_gso_split_tx(struct udp_gso_parts *tx,
 			return parts;
 		consume_skb(skb);
 	} else {
-		/* ip6_append_data() may have checksummed the payload of all
-		 * datagrams. That checksum is not valid for one datagram.
+		/* __ip6_append_data() may have checksummed the payload of all
+		 * datagrams. This checksum is not valid for one datagram.
 		 */
 		skb->ip_summed = CHECKSUM_PARTIAL;
 		parts = skb;
@@ -333,8 +333,8 @@ static bool udp_gso_cancelled(void)
  * cancels the request. Other signals do not end the wait, because the rest of
  * the send would be lost. The freezer also sends a signal, and may freeze the
  * task during the wait. sock_wfree() wakes only interruptible waiters, and only
- * if half of the send buffer is free. The send buffer is therefore also checked
- * at intervals.
+ * if more than half of the send buffer is free. The send buffer is therefore
+ * also checked at intervals.
  *
  * A corked send sleeps with the socket lock held, so shutdown() waits until the
  * send is complete.
@@ -365,8 +365,9 @@ static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 
 /* Waits until the packets that were sent before leave room in the send buffer.
  * @tx->rest is not charged during the wait, because it is not sent before the
- * wait ends. It may also exceed half of the send buffer, and sock_wfree() wakes
- * a sender only if half of the send buffer is free.
+ * wait ends. @tx->rest may also exceed half of the send buffer, and
+ * sock_wfree() wakes a sender only if more than half of the send buffer is
+ * free.
  */
 static bool udp_gso_wait_tx(const struct udp_gso_parts *tx)
 {
@@ -384,8 +385,10 @@ static bool udp_gso_wait_tx(const struct udp_gso_parts *tx)
 	return room;
 }
 
-/* Limits a send to %UDP_MAX_SEGMENTS packets more than the send buffer allows.
- * Returns false if there is no room for the packets of @len bytes of payload.
+/* Counts the packets that are made next, from @len bytes of payload. A send may
+ * exceed the send buffer by at most %UDP_MAX_SEGMENTS packets. If these packets
+ * could exceed this limit, waits until the send buffer has room. Returns false
+ * if the wait ends without room.
  */
 static bool udp_gso_charge_tx(struct udp_gso_parts *tx, unsigned int len)
 {
@@ -404,9 +407,9 @@ static bool udp_gso_charge_tx(struct udp_gso_parts *tx, unsigned int len)
 	return true;
 }
 
-/* Moves the data of the last packet to the front. udp_gso_detach_tx() has moved
- * linear payload out of this packet, which has left additional headroom. Each
- * segment of the packet would be allocated with this headroom.
+/* Restores the original headroom of the last packet. udp_gso_detach_tx() has
+ * moved linear payload out of this packet, which has left additional headroom.
+ * Each segment of the packet would be allocated with this additional headroom.
  */
 static void udp_gso_move_back(struct udp_gso_parts *tx, struct sk_buff *skb)
 {
@@ -489,9 +492,10 @@ static struct sk_buff *udp_gso_abort_tx(struct udp_gso_parts *tx, int err)
  * is dropped with -ENOBUFS, and each datagram for which there is no memory or
  * no room in the send buffer.
  *
- * A send may exceed the send buffer by at most %UDP_MAX_SEGMENTS packets.
- * Before the send exceeds this limit, the sender sleeps. With MSG_DONTWAIT, the
- * sender does not sleep, and the rest of the send is dropped and counted.
+ * A send may exceed the send buffer by at most %UDP_MAX_SEGMENTS packets. If
+ * the next packets could exceed this limit, the sender sleeps until the send
+ * buffer has room. With MSG_DONTWAIT, the sender does not sleep, and the rest
+ * of the send is dropped and counted.
  *
  * Context: process context; may sleep.
  * Return: packet to send; %NULL after the last one or after an error.
@@ -570,14 +574,15 @@ EXPORT_SYMBOL_GPL(udp_gso_first_tx);
  * @cork: parameters of the send; its gso_size is not 0
  * @is_ipv6: true for an IPv6 network header, false for IPv4
  *
- * Payload that fits in one segment is sent as a plain datagram. More payload
- * makes @skb a GSO packet, and the caller writes the checksum of the pseudo
- * header.
+ * If the payload fits in one segment, @skb is not changed and is sent as a
+ * plain datagram. A longer payload cannot be one packet if the segments are
+ * longer than the path MTU, have no UDP checksum, have IPv6 extension headers,
+ * are for IPsec or UDP-Lite, or are too many or too long for one GSO packet. In
+ * these cases @skb is not changed, and the caller sends the packets of
+ * udp_gso_first_tx() and udp_gso_next_tx().
  *
- * A send cannot be one packet if the segments are longer than the path MTU,
- * have no UDP checksum, have IPv6 extension headers, are for IPsec or UDP-Lite,
- * or are too many for one GSO packet. In these cases @skb is not changed, and
- * the caller sends the packets of udp_gso_first_tx() and udp_gso_next_tx().
+ * Otherwise, @skb becomes a GSO packet. The caller writes the checksum of the
+ * pseudo header.
  *
  * Context: process context.
  * Return: 0 if @skb can be sent; otherwise the bytes of payload per packet.
@@ -843,9 +848,9 @@ ALLOW_ERROR_INJECTION(udp_gso_segment_fast, NULL);
  * skb_segment() makes the segments. This function writes the UDP headers and
  * sets the owners. The callers complete the headers of their own layers.
  *
- * A fraglist packet is segmented into the sk_buffs of its frag_list. If these
- * sk_buffs do not match the segments any more, or if the packet is untrusted,
- * the packet is converted to a non-fraglist packet first.
+ * A fraglist packet is segmented into @gso_skb and the sk_buffs of its
+ * frag_list. If these sk_buffs do not match the segments any more, or if the
+ * packet is untrusted, the packet is converted to a non-fraglist packet first.
  *
  * If the destructor of @gso_skb is sock_wfree(), the owner and the charge of
  * @gso_skb are moved to the segments. The caller frees @gso_skb with
@@ -919,14 +924,16 @@ static void udp_gso_prepare_rx(struct sk_buff *seg)
 }
 
 /**
- * udp_gso_segment_rx - segment a received packet for a socket without UDP_GRO
+ * udp_gso_segment_rx - segment a received packet for its socket
  * @sk: the receiving socket
- * @skb: GSO packet, data at the UDP header; is consumed
- * @ipv4: true for the counters of IPv4, false for those of IPv6
+ * @skb: packet for which udp_gso_must_segment() returned true, data at the UDP
+ *	header; is consumed
+ * @ipv4: true for the counters of IPv4, false for the counters of IPv6
  *
  * Context: receive path, in an RCU read-side section.
  * Return: list of datagrams, data at the UDP header; %NULL after an error.
- * After an error, sk_drops of @sk and UDP_MIB_INERRORS count each datagram.
+ * After an error, sk_drops of @sk and UDP_MIB_INERRORS count gso_segs
+ * datagrams, or one datagram if gso_segs is 0 or @skb is a UFO packet.
  */
 struct sk_buff *udp_gso_segment_rx(struct sock *sk, struct sk_buff *skb,
 				   bool ipv4)

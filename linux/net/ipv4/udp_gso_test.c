@@ -192,9 +192,10 @@ struct udp_gso_seg {
 	unsigned int gso_segs;		/* of a GSO packet, otherwise 0 or 1 */
 };
 
-/* The first TEST_NR_SPLIT_MODES modes use different code for the memory of the
- * packet, and the first TEST_NR_ALLOC_MODES modes also allocate differently.
- * The modes after TEST_NR_SPLIT_MODES are tested with few geometries only.
+/* The first TEST_NR_SPLIT_MODES modes are tested with all geometries, because
+ * they differ in the code that copies or references the payload. The other
+ * modes are tested with few geometries. The first TEST_NR_ALLOC_MODES modes
+ * also allocate differently, so they are also tested with failing allocations.
  */
 #define TEST_NR_SPLIT_MODES	10
 #define TEST_NR_ALLOC_MODES	7
@@ -228,7 +229,7 @@ static const struct udp_gso_mode udp_gso_modes[] = {
 		.name = "csum,no-sg",
 		.features = NETIF_F_HW_CSUM,
 	}, {
-		.name = "csum,dodgy",
+		.name = "csum,untrusted",
 		.features = NETIF_F_SG | NETIF_F_HW_CSUM,
 		.gso_type = SKB_GSO_DODGY,
 	}, {
@@ -951,8 +952,8 @@ static void udp_gso_want_ipv4(u8 *nh, unsigned int hlen, unsigned int len,
 }
 
 /* Compares all header bytes except the UDP checksum. With NETIF_F_GSO_PARTIAL,
- * the IP header has the length of one datagram, but the UDP header has the
- * length of all payload.
+ * a segment contains several datagrams. Its IP header has the length of one
+ * datagram, but its UDP header has the length of the payload of all of them.
  */
 static void udp_gso_check_headers(struct kunit *test, struct udp_gso_test *t,
 				  const struct udp_gso_seg *want)
@@ -1614,7 +1615,7 @@ static void udp_gso_tx_check_part(struct kunit *test, struct udp_gso_test *t,
 	SEG_ASSERT_EQ(want, skb_headroom(part) < NET_SKB_PAD + t->net_off,
 		      false);
 	KUNIT_ASSERT_PTR_EQ(test, skb_dst(part), &t->rt.dst);
-	/* IPsec would copy payload in page fragments before it writes. */
+	/* For payload in page fragments, IPsec would allocate memory. */
 	if (tx->xfrm) {
 		SEG_ASSERT_EQ(want, skb_is_nonlinear(part), false);
 		SEG_ASSERT_EQ(want, skb_tailroom(part) < TEST_TRAILER, false);
@@ -1732,8 +1733,9 @@ static struct sk_buff *udp_gso_many_start(struct kunit *test,
 }
 
 /* Each packet is freed before udp_gso_next_tx() returns the next one, so only
- * few packets may exist at a time. Only the first packet has the timestamp.
- * There is one zerocopy completion, after the last packet.
+ * the packets of one batch may exist at a time. Only the first packet has the
+ * timestamp. There is one zerocopy completion. It is sent after the last packet
+ * was freed, or after the payload was copied for IPsec.
  */
 static void udp_gso_many_sent(struct kunit *test, bool v6)
 {
@@ -1799,8 +1801,8 @@ static void udp_gso_many_queued(struct kunit *test, bool v6)
 	udp_gso_tx_check_released(test, t);
 }
 
-/* Only an error of the first packet is returned. Of the errors of later
- * packets, -ENOBUFS is counted.
+/* Only an error of the first packet is returned. An error of a later packet is
+ * counted if it is -ENOBUFS.
  */
 static void udp_gso_many_errors(struct kunit *test, int nth, int err, bool v6)
 {

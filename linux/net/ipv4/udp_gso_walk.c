@@ -293,7 +293,8 @@ EXPORT_SYMBOL_GPL(udp_gso_walk_slice);
  * behind the headers, so the payload must be written after the headers.
  *
  * The functions for one segment are inlined into the three loops of
- * udp_gso_walk_list(), where most of their arguments are constant.
+ * udp_gso_walk_list(). There @sum is a constant, and unless @sum is true, @sg
+ * is a constant, too.
  */
 
 static __always_inline void udp_gso_walk_head(struct udp_gso_walk *walk,

@@ -2,7 +2,9 @@
 # Tunnels between the two namespaces of `main', which sources this: the kernel's WireGuard, and wireguard-go.
 # shellcheck shell=bash disable=SC2154
 
-# keys NAME...; peer NS DEV NAME OTHER PORT INNER-OTHER ENDPOINT-OTHER
+# keys NAME...: makes a private and a public key for each NAME.
+# peer NS DEV NAME OTHER PORT INNER-OTHER ENDPOINT-OTHER: configures DEV in NS with the key of NAME, and with OTHER as
+# its peer: INNER-OTHER is allowed in the tunnel, ENDPOINT-OTHER is the outer address. Both use PORT.
 keys() { local n; for n; do wg genkey | tee "$tmp/$n" | wg pubkey >"$tmp/$n.pub"; done; }
 peer() {
 	ip netns exec "$1" wg set "$2" private-key "$tmp/$3" listen-port "$5" \

@@ -332,7 +332,9 @@ static int do_connect(const struct op *op)
 
 /* Sends */
 
-/* Only the first datagram can make the segmented send fail. */
+/* Sends each datagram with a plain send. Returns an error of the first datagram, but not of a later one: an error of a
+ * later datagram does not make a segmented send fail.
+ */
 static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 {
 	int ret, first = 0, len = s->len, off;
