@@ -294,9 +294,11 @@ static struct sk_buff *udp_gso_detach_tx(struct udp_gso_parts *tx,
 	udp_gso_set_offsets(front, tx->hlen);
 	skb_set_owner_w(front, skb->sk);
 
+	/* The offsets of the headers, which have 16 bits, are set again in
+	 * udp_gso_move_back().
+	 */
 	memmove(skb->data + linear, skb->data, tx->hlen);
 	__skb_pull(skb, linear);
-	udp_gso_set_offsets(skb, tx->hlen);
 
 	skb_zcopy_downgrade_managed(skb);
 	skb_zcopy_set(front, skb_zcopy(skb), NULL);
@@ -315,26 +317,38 @@ static bool udp_gso_has_room(const struct sock *sk, unsigned int charged)
 	return sk_wmem_alloc_get(sk) - (int)charged < READ_ONCE(sk->sk_sndbuf);
 }
 
-static bool udp_gso_can_send(const struct sock *sk)
+/* udp_abort() and connect(AF_UNSPEC) release a port that was not bound by
+ * bind(). Another socket can get the port during the wait.
+ */
+static bool udp_gso_is_closed(const struct sock *sk)
 {
-	return udp_gso_has_room(sk, 0) ||
-	       READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
+	return READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN ||
+	       READ_ONCE(sk->sk_err) == ECONNABORTED ||
+	       !READ_ONCE(inet_sk(sk)->inet_num);
 }
 
-/* io_uring sends a signal to a worker to cancel the request of the worker. */
+static bool udp_gso_can_send(const struct sock *sk)
+{
+	return udp_gso_has_room(sk, 0) || udp_gso_is_closed(sk);
+}
+
+/* io_uring sets the flag of a worker to cancel the request of the worker. The
+ * freezer sets TIF_SIGPENDING instead.
+ */
 static bool udp_gso_cancelled(void)
 {
 	return fatal_signal_pending(current) ||
-	       (current->flags & PF_IO_WORKER && signal_pending(current));
+	       (current->flags & PF_IO_WORKER &&
+		test_thread_flag(TIF_NOTIFY_SIGNAL));
 }
 
 /* Sleeps until the send buffer has room. Returns false if there is no room when
- * @timeo expires, after a fatal signal, after shutdown(), or if io_uring
- * cancels the request. Other signals do not end the wait, because the rest of
- * the send would be lost. The freezer also sends a signal, and may freeze the
- * task during the wait. sock_wfree() wakes only interruptible waiters, and only
- * if more than half of the send buffer is free. The send buffer is therefore
- * also checked at intervals.
+ * @timeo expires, after a fatal signal, if io_uring cancels the request, or if
+ * the socket is closed for sending. Other signals do not end the wait, because
+ * the rest of the send would be lost. The freezer also sends a signal, and may
+ * freeze the task during the wait. sock_wfree() wakes only interruptible
+ * waiters, and only if more than half of the send buffer is free. The send
+ * buffer is therefore also checked at intervals.
  *
  * A corked send sleeps with the socket lock held, so shutdown() waits until the
  * send is complete.
@@ -344,8 +358,7 @@ static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 	unsigned long end = jiffies + timeo;
 
 	while (!udp_gso_has_room(sk, 0)) {
-		if (timeo <= 0 || udp_gso_cancelled() ||
-		    READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		if (timeo <= 0 || udp_gso_cancelled() || udp_gso_is_closed(sk))
 			return false;
 
 		if (signal_pending(current)) {

@@ -343,8 +343,6 @@ struct sampler {
 	int peak;
 	bool stop;
 	const struct addr *other;	/* connect fd to this during the send */
-	enum family fam;
-	long sent;			/* OutDatagrams before the send */
 };
 
 static void *sampler_run(void *arg)
@@ -358,9 +356,7 @@ static void *sampler_run(void *arg)
 			die("SIOCOUTQ");
 		if (outq > s->peak)
 			s->peak = outq;
-		/* The first packet leaves with the address of the send. */
-		if (s->other &&
-		    counter(s->fam, IPPROTO_UDP, "OutDatagrams") > s->sent &&
+		if (s->other && outq &&
 		    connect(s->fd, &s->other->sa, s->other->len))
 			die("connect");
 		usleep(500);
@@ -380,7 +376,7 @@ static void check_slow(const struct kind *k, const struct ends *e, bool moved)
 		.len = exp.len,
 		.cmsg = exp.size,
 	};
-	struct sampler sampler = { .fam = e->fam };
+	struct sampler sampler = { };
 	struct addr other = e->to;
 	struct counts n;
 
@@ -393,10 +389,9 @@ static void check_slow(const struct kind *k, const struct ends *e, bool moved)
 		other.v4.sin_port ^= htons(1);
 		sampler.other = &other;
 	}
-	n = counts_now(e->fam, IPPROTO_UDP);
-	sampler.sent = n.sent;
 	if (pthread_create(&sampler.thread, NULL, sampler_run, &sampler))
 		die("thread");
+	n = counts_now(e->fam, IPPROTO_UDP);
 	expect_ret("send", exp.len, gso_send(sampler.fd, &s));
 	n = counts_since(e->fam, IPPROTO_UDP, n);
 	__atomic_store_n(&sampler.stop, true, __ATOMIC_RELAXED);
@@ -426,6 +421,58 @@ static void test_slow(const struct test_case *tc)
 	    (tc->fam != V6 || !set_int(e.rx, SOL_UDP, UDP_NO_CHECK6_RX, 1)) &&
 	    tc_in(TX, SLOW))
 		check_slow(k, &e, tc->dev);
+	ends_close(&e);
+}
+
+/* connect(AF_UNSPEC) in another thread releases the port of the socket. The
+ * rest of the send is not sent.
+ */
+
+static void check_disconnected(const struct kind *k, const struct ends *e)
+{
+	static const struct addr none = {
+		.sa.sa_family = AF_UNSPEC,
+		.len = sizeof(none.sa),
+	};
+	struct gso_send s = {
+		.data = payload,
+		.len = SLOW_SEGS * SLOW_SIZE,
+		.cmsg = SLOW_SIZE,
+	};
+	struct sampler sampler = { .other = &none };
+	struct counts n;
+
+	sampler.fd = kind_socket(k, e, SLOW_SNDBUF);
+	if (connect(sampler.fd, &e->to.sa, e->to.len))
+		die("connect");
+	if (pthread_create(&sampler.thread, NULL, sampler_run, &sampler))
+		die("thread");
+	n = counts_now(e->fam, IPPROTO_UDP);
+	expect_ret("send", s.len, gso_send(sampler.fd, &s));
+	n = counts_since(e->fam, IPPROTO_UDP, n);
+	__atomic_store_n(&sampler.stop, true, __ATOMIC_RELAXED);
+	pthread_join(sampler.thread, NULL);
+	printf("# %ld datagrams sent, %ld lost\n", n.sent, n.errors);
+	expect_long("datagrams sent or counted as lost", SLOW_SEGS,
+		    n.sent + n.errors);
+	if (!n.errors)
+		fail("all datagrams have been sent");
+	expect_outq_empty(sampler.fd);
+	close(sampler.fd);
+}
+
+static void test_disconnected(const struct test_case *tc)
+{
+	const struct kind *k = tc->row;
+	struct ends e;
+
+	if (!kernel_supports_segment())
+		return;
+
+	if (topo_open(&e, k->topo, "", tc->fam) && tc_in(TX, SLOW)) {
+		check_disconnected(k, &e);
+		tc_in(TX, CLOSE);
+	}
 	ends_close(&e);
 }
 
@@ -788,6 +835,9 @@ static void add_kinds(enum family fam)
 			 family_name[fam], k->name);
 		if (k->two_segs)
 			continue;
+		add_case(test_disconnected, k, fam, 0,
+			 "slow queue, disconnect: %s %s", family_name[fam],
+			 k->name);
 		add_case(test_shared, k, fam, 0, "shared socket, signals: %s %s",
 			 family_name[fam], k->name);
 		add_case(test_full, k, fam, false, "queue overflow: %s %s",
