@@ -11,7 +11,7 @@ CRASHES=$WORK/crashes
 RECORD=24	# bytes of struct record
 
 make_program() {
-	need gcc libc6-dev
+	need gcc libc6-dev iproute2 ethtool nftables
 	logged fuzz-vnet-build gcc -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-missing-field-initializers -static \
 		-o "$PROGRAM" "$HERE"/guest/{main,gen,net,counters}.c
 }
