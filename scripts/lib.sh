@@ -18,7 +18,8 @@ LOGS=$WORK/logs
 mkdir -p "$LOGS"
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KERNELS=(stock base series)
-# The kernels that can be built: mainline is stock with the fixes of mainline/, mainline-fast-path has that RFC series.
+# The kernels that can be built: mainline is stock with the fixes of mainline/, mainline-fast-path is stock with the RFC
+# series of mainline/fast-path.
 # shellcheck disable=SC2034
 ALL_KERNELS=("${KERNELS[@]}")
 [[ $TARGET == 6.12 ]] || ALL_KERNELS+=(mainline mainline-fast-path)

@@ -728,7 +728,8 @@ static void show_state(FILE *f, const struct op *op)
 }
 
 /* Some fragments of a plain send may be sent before it fails. A segmented send that fails must not send any datagram.
- * @was: the result of the operation with UDP_SEGMENT, which is compared when the operation runs as plain sends
+ * @was: set to the result when the operation runs with UDP_SEGMENT. When it runs as plain sends, fails_at_uncork()
+ * compares this result with that of the plain sends.
  */
 static void run_op(FILE *f, const struct op *op, int *was)
 {
