@@ -74,6 +74,17 @@ make_sparse_tree() {
 
 sparse() { kgit -c core.sparseCheckout=true -c core.sparseCheckoutCone=false -c index.sparse=false "$@"; }
 
+# check_hunks FILE: prints an error if a hunk has more lines than its @@ line says. git drops such lines without an error.
+check_hunks() {
+	awk 'function lines(s,  a) { return split(s, a, ",") > 1 ? a[2] : 1 }
+		/^diff --git / { diff = 1; old = new = 0; next }
+		!diff { next }
+		old > 0 || new > 0 { c = substr($0, 1, 1); old -= c != "+" && c != "\\"; new -= c != "-" && c != "\\"; next }
+		/^@@ / { old = lines($2); new = lines($3); next }
+		/^[-+ ]/ && !/^(---|\+\+\+) ([ab]\/|\/dev\/null)/ {
+			print "line " FNR ": the hunk has more lines than its @@ line says"; exit }' "$1"
+}
+
 # apply PATCHES DIR: applies the patches with a fixed committer and the date of the author. Patches apply without
 # fuzz. Only for targets other than 6.12, patches are merged if they do not apply. Prints a line `TOPIC COMMIT` for
 # each topic.
@@ -87,6 +98,8 @@ apply() {
 			[[ $file ]] || continue
 			[[ $TARGET == 6.12 ]] || file=$(target_patch "$topic/${file##*/}")
 			[[ $file ]] || continue
+			why=$(check_hunks "$file")
+			[[ ! $why ]] || die "patch $topic/${file##*/}: $why"
 			GIT_COMMITTER_NAME='UDP GSO series' GIT_COMMITTER_EMAIL=series@localhost AT=$2 sparse \
 				-c am.threeWay=$merge -c am.messageId=false -c mailinfo.scissors=false \
 				-c apply.whitespace=nowarn -c apply.ignoreWhitespace=no \

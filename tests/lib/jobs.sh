@@ -26,7 +26,7 @@ check_tests() {
 near() {
 	python3 -c 'import difflib, re, sys
 words = {w for line in sys.stdin for w in [line.strip(), *re.split(r"[ :,]+", line.strip())] if w}
-print(", ".join(difflib.get_close_matches(sys.argv[1], sorted(words), 3, 0.4)) or "none")' "$1"
+print(", ".join(difflib.get_close_matches(sys.argv[1], sorted(words), 3, 0.6)) or "none")' "$1"
 }
 
 # run_logged LOG CMD...: runs CMD with `set -e', writes its output to LOG and LOG.err, and stores its status in the
