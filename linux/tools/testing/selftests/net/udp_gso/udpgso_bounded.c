@@ -304,7 +304,7 @@ static void test_blocked_queue(const struct test_case *tc)
 	const struct kind *k = tc->row;
 	struct ends e;
 
-	if (!kernel_supports_segment())
+	if (!kernel_supports_segment() || (k->proto && !has_udplite()))
 		return;
 
 	if (topo_open(&e, k->topo, "", tc->fam) && kind_set(k, true) &&

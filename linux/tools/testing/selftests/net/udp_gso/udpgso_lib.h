@@ -364,6 +364,20 @@ static inline int udp_socket(int domain, int proto, int type)
 	return fd;
 }
 
+/* The case is skipped on kernels without UDP-Lite. */
+static inline bool has_udplite(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+
+	if (fd < 0) {
+		case_skipped = "no UDP-Lite";
+		return false;
+	}
+	close(fd);
+
+	return true;
+}
+
 static inline void bind_any(int fd, int domain, struct addr *local)
 {
 	struct addr any = addr_of(domain == AF_INET ? V4 : V6, "0.0.0.0", "::",

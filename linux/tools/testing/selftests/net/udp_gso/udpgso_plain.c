@@ -1108,6 +1108,9 @@ static void test_row(const struct test_case *tc)
 	struct op ops[MAX_OPS];
 	size_t i;
 
+	if (row->proto && !has_udplite())
+		return;
+
 	if (routes[route].topo == &offload_topo && access(nsim_bus, F_OK)) {
 		case_skipped = "needs netdevsim";
 		return;

@@ -348,13 +348,25 @@ static bool check_ipv6(const unsigned char *ip, int len)
 /* The GRE checksum has no pseudo header. It may be partial. */
 static bool check_gre_csum(const unsigned char *gre, int len)
 {
+	const unsigned char *inner;
+	unsigned int sum = 0;
+
 	if (pkt.partial && gre - pkt.ip == pkt.csum_start) {
 		pkt.partial = false;
 		return expect_long("offset of the GRE checksum", 4,
 				   pkt.csum_offset) &&
 		       expect_long("partial GRE checksum", 0, get16(gre + 4));
 	}
-	if (csum_bytes(0, gre, len) != 0xffff)
+	/* A device that completes the inner checksum makes the checksum of the
+	 * inner UDP header and payload the complement of what the checksum
+	 * field contains.
+	 */
+	if (pkt.partial) {
+		inner = pkt.ip + pkt.csum_start;
+		sum = 0xffff & ~get16(inner + pkt.csum_offset);
+		len = inner - gre;
+	}
+	if (csum_bytes(sum, gre, len) != 0xffff)
 		return fail("wrong GRE checksum");
 
 	return true;
