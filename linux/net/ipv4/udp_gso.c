@@ -294,8 +294,8 @@ static struct sk_buff *udp_gso_detach_tx(struct udp_gso_parts *tx,
 	udp_gso_set_offsets(front, tx->hlen);
 	skb_set_owner_w(front, skb->sk);
 
-	/* The offsets of the headers, which have 16 bits, are set again in
-	 * udp_gso_move_back().
+	/* The offsets of the headers may exceed 16 bits from here on. They are
+	 * set when udp_gso_move_back() has moved the headers back.
 	 */
 	memmove(skb->data + linear, skb->data, tx->hlen);
 	__skb_pull(skb, linear);
