@@ -63,7 +63,7 @@ job() {
 	run_logged "$log" "$@"
 	tally=$(mktemp)
 	if "$TOP/tests/lib/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/expect/skips" --tally "$tally" \
-		"${options[@]}" "$log"; then
+		--errors "$log.err" "${options[@]}" "$log"; then
 		cache_store "$cached" "$tally" $((SECONDS - start))
 	else
 		tail -n 3 "$log.err"
