@@ -42,11 +42,21 @@ run_logged() {
 
 log_of_job() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
 
+# expect_options OPTION NAME: prints, a word on each line, the options of tests/lib/ktap for the lists with this name: that
+# for all targets, and that of the target if there is one.
+expect_options() {
+	local file
+	for file in "$TOP/tests/expect/$2" "$TARGET_DIR/expect/$2"; do
+		[[ ! -e $file ]] || printf '%s\n' "$1" "$file"
+	done
+}
+
 # job NAME [OPTION...] -- CMD...: runs a job and waits for its end. The options are those of tests/lib/ktap. If
 # LIST_ONLY is set, only the name is printed.
 job() {
-	local name=$1 options=() rc start=$SECONDS log cached tally
+	local name=$1 options rc start=$SECONDS log cached tally
 	shift
+	mapfile -t options < <(expect_options --skips skips)
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
 	all_jobs+=("$name")
@@ -62,8 +72,8 @@ job() {
 	say "--- $name"
 	run_logged "$log" "$@"
 	tally=$(mktemp)
-	if "$TOP/tests/lib/ktap" --name "$name" --status "$rc" --skips "$TOP/tests/expect/skips" --tally "$tally" \
-		--errors "$log.err" "${options[@]}" "$log"; then
+	if "$TOP/tests/lib/ktap" --name "$name" --status "$rc" --tally "$tally" --errors "$log.err" \
+		"${options[@]}" "$log"; then
 		cache_store "$cached" "$tally" $((SECONDS - start))
 	else
 		tail -n 3 "$log.err"

@@ -58,8 +58,8 @@ guest() {
 	"$TOP/vm/run" --kernel "$kernel" --root host --smp "$cpus" --timeout "${GUEST_TIMEOUT:-900}" "$@" -- "$command"
 }
 
-# panics KERNEL SCRIPT: succeeds if tests/expect/panics lists this script for this kernel
-panics() { grep -q "^$1: $2 #" "$TOP/tests/expect/panics"; }
+# panics KERNEL SCRIPT: succeeds if a list `panics' has this script for this kernel
+panics() { grep -qs "^$1: $2 #" "$TOP/tests/expect/panics" "$TARGET_DIR/expect/panics"; }
 
 # guest_panics KERNEL COMMAND [OPTION...]: runs COMMAND as guest does. The KTAP is one test, which passes if the kernel
 # panics after COMMAND has reported a result.
