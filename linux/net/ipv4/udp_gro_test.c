@@ -1081,7 +1081,7 @@ static bool udp_gro_rx_param(struct udp_gro_param *param, unsigned int n)
 	return true;
 }
 
-/* Combines all changes with the flows of a short table. */
+/* Combines all values of enum udp_gro_event with the flows of a short table. */
 static bool udp_gro_event_param(struct udp_gro_param *param, unsigned int n)
 {
 	static const struct udp_gro_flow flows[] = {

@@ -376,7 +376,7 @@ static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 	return true;
 }
 
-/* Waits until the packets that were sent before leave room in the send buffer.
+/* Waits for room in the send buffer, until earlier packets have been freed.
  * @tx->rest is not charged during the wait, because it is not sent before the
  * wait ends. @tx->rest may also exceed half of the send buffer, and
  * sock_wfree() wakes a sender only if more than half of the send buffer is

@@ -54,7 +54,7 @@ struct burst {
 	struct part part[4];
 	int packets;		/* after GRO */
 	bool base;		/* also run with all devices and NAT rules */
-	int lists;		/* packets after GRO with list; 0: as packets */
+	int lists;		/* the same with rx-gro-list; 0: equal */
 };
 
 static const struct burst bursts[] = {
