@@ -28,6 +28,11 @@ pack_initramfs() {
 	install "${UDPGSO_BUSYBOX:-$(command -v busybox)}" "$vm/busybox"
 	printf '%s\n' "$*" >"$vm/command"
 	printf '%s\n' "$name" >"$vm/hostname"
+	{
+		echo result
+		if [[ $shell ]]; then echo tty; else echo output; fi
+		printf '%s\n' "${extra[@]}" | sed -n 's/^virtserialport,.*name=//p'
+	} >"$vm/ports"
 	printf '%s\n' / >"$vm/directory"
 	if [[ $root == host ]]; then
 		printf '%s\n' "$PWD" >"$vm/directory"
@@ -87,7 +92,7 @@ qemu_arguments() {
 		-chardev "file,id=result,path=$tmp/result"
 		-device virtserialport,chardev=result,name=result)
 	if [[ $shell ]]; then
-		args+=(-chardev stdio,id=tty,signal=off -device virtconsole,chardev=tty)
+		args+=(-chardev stdio,id=tty,signal=off -device virtconsole,chardev=tty,name=tty)
 	else
 		args+=(-chardev "file,id=output,path=$tmp/output"
 			-device virtserialport,chardev=output,name=output)
@@ -129,23 +134,7 @@ start_qemu() {
 	fi
 	# shellcheck disable=SC2034 # used by vm/run
 	qemu=$!
-	[[ $shell ]] || ((limit < 60)) || watch_boot "$qemu" &
 	[[ $shell ]] || tail -c +1 -s 0.1 -f --pid="$qemu" "$tmp/output" &
-}
-
-# watch_boot PID: ends QEMU if the guest has not started the command after a third of the timeout. Runs only with a
-# timeout of at least 60 s.
-watch_boot() {
-	local end=$((SECONDS + limit / 3))
-	while kill -0 "$1" 2>/dev/null; do
-		! grep -qx started "$tmp/result" 2>/dev/null || return 0
-		if ((SECONDS >= end)); then
-			: >"$tmp/not-started"
-			kill "$1"
-			return
-		fi
-		sleep 1
-	done
 }
 
 # finish: exits with the status of the command, or with an error of QEMU, the boot or the console
@@ -153,13 +142,7 @@ finish() {
 	local bad last
 	bad=$(tr -d '\r' <"$console" | grep -E -m 1 -f <(printf '%s\n' "$patterns") || true)
 	last=$(tr -d '\r' <"$console" | grep . | tail -n 1 || true)
-	if [[ -e $tmp/not-started && ! $bad ]]; then
-		last="$name: the guest did not start the command in $((limit / 3)) s; last line: $last"
-		[[ ! ${UDPGSO_BOOT_AGAIN-} ]] || fail 123 "$last"
-		say "vm/run: $last; console: $console; booting once more" >&2
-		rm -rf "$tmp"
-		UDPGSO_BOOT_AGAIN=1 exec "$TOP/vm/run" "${arguments[@]}"
-	elif ((rc == 124 || rc == 137)); then
+	if ((rc == 124 || rc == 137)); then
 		fail 124 "$name: timeout after $limit s${bad:+; bad line: $bad}; last line: $last"
 	elif [[ $bad ]]; then
 		fail 125 "$name: bad line: $bad"
@@ -170,5 +153,5 @@ finish() {
 	elif ! grep -qxE 'exit [0-9]+' "$tmp/result" 2>/dev/null; then
 		fail 125 "$name: the guest stopped before it returned a status; last line: $last"
 	fi
-	exit "$(sed -n 's/^exit //p' "$tmp/result")"
+	exit "$(cut -d ' ' -f 2 "$tmp/result")"
 }
