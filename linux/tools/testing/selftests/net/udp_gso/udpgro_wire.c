@@ -54,7 +54,7 @@ struct burst {
 	struct part part[4];
 	int packets;		/* after GRO */
 	bool base;		/* also run with all devices and NAT rules */
-	int lists;		/* the same with rx-gro-list; 0: equal */
+	int lists;		/* with rx-gro-list; 0: as packets */
 };
 
 static const struct burst bursts[] = {

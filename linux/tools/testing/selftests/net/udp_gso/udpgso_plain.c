@@ -503,7 +503,7 @@ static bool make_comparable_inner(struct ids *ids, unsigned char *p, int len,
 
 static bool no_offload;	/* of the row */
 
-/* netdevsim does not encrypt. */
+/* A payload that is not encrypted begins with the sender's address or ports. */
 static bool is_encrypted(const unsigned char *p, int len)
 {
 	static const unsigned char src6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 1 };
