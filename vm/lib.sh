@@ -31,7 +31,7 @@ pack_initramfs() {
 	{
 		echo result
 		if [[ $shell ]]; then echo tty; else echo output; fi
-		printf '%s\n' "${extra[@]}" | sed -n 's/^virtserialport,.*name=//p'
+		printf '%s\n' "${extra[@]}" | sed -n 's/^virtserialport,.*name=\([^,]*\).*/\1/p'
 	} >"$vm/ports"
 	printf '%s\n' / >"$vm/directory"
 	if [[ $root == host ]]; then

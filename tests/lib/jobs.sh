@@ -42,8 +42,8 @@ run_logged() {
 
 log_of_job() { printf '%s/test-%s.log' "$LOGS" "${1//[ \/:]/-}"; }
 
-# expect_options OPTION NAME: prints, a word on each line, the options of tests/lib/ktap for the lists with this name: that
-# for all targets, and that of the target if there is one.
+# expect_options OPTION NAME: prints the options of tests/lib/ktap for the lists of that name, a word on each line. There
+# is a list for all targets, and the target may have another one.
 expect_options() {
 	local file
 	for file in "$TOP/tests/expect/$2" "$TARGET_DIR/expect/$2"; do
