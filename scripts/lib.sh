@@ -13,6 +13,8 @@ if [[ $TARGET != 6.12 && ! -e $TARGET_DIR/pin ]]; then
 		"$(cd "$TOP/targets" && printf '%s\n' */pin | paste -sd ' ' | sed 's,/pin,,g')" >&2
 	exit 1
 fi
+# shellcheck disable=SC2034 # scripts/prep uses it
+STOCK_6_12=$WORK/stock
 [[ $TARGET == 6.12 ]] || WORK+=/$TARGET
 LOGS=$WORK/logs
 mkdir -p "$LOGS"

@@ -52,7 +52,7 @@ digest() {
 			printf '%s\n' "$topic"
 			files_of "$PATCHES/$topic" | xargs -r -d '\n' sha256sum
 		done
-		[[ $TARGET == 6.12 ]] || find "$TARGET_DIR/patches" -type f -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0 -r sha256sum
+		[[ ! -d $TARGET_DIR/patches ]] || find "$TARGET_DIR/patches" -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
 	} | sha256sum
 }
 
