@@ -41,8 +41,8 @@ test-list: ## the names of the jobs of make test
 	@tests/run --list
 
 .PHONY: selftest
-selftest: ## one selftest, its own output (T=udpgso_wire.sh CASE=TEXT KERNEL=stock|base|series FLAVOUR=debug)
-	@KERNEL='$(KERNEL)' FLAVOUR='$(FLAVOUR)' CASE='$(CASE)' tests/selftest '$(T)'
+selftest: ## one selftest, its own output (T=udpgso_wire.sh CASE=TEXT KERNEL=stock|base|series FLAVOUR=debug SLOW_PATH=1)
+	@KERNEL='$(KERNEL)' FLAVOUR='$(FLAVOUR)' CASE='$(CASE)' SLOW_PATH='$(SLOW_PATH)' tests/selftest '$(T)'
 
 .PHONY: kunit
 kunit: ## the KUnit suites of the series on user-mode Linux (SUITE=NAME)

@@ -60,7 +60,7 @@ as_root() {
 	fi
 }
 
-# need PACKAGE...: installs the Debian packages that are missing. Jobs that run in parallel wait for each other.
+# need PACKAGE...: installs the Debian packages that are missing. Only one job at a time installs packages.
 need() {
 	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
 		die "this is not a Debian system (no apt): install these packages, or what they provide: $*"

@@ -5,11 +5,13 @@
 SUITE=$WORK/selftests
 NET=tools/testing/selftests/net/udp_gso
 
-# makefile_names VARIABLE...: prints the names in these variables of the Makefile of the selftests
+# makefile_names VARIABLE: prints the names in this variable of the Makefile of the selftests. The Makefile in linux/ is
+# used if there is no tree.
 makefile_names() {
-	# shellcheck disable=SC2016 # make expands it
-	make -s --no-print-directory -C "$WORK/series/$NET" OUTPUT="$SUITE/net/udp_gso" \
-		--eval "udpgso-list: ; @printf '%s\n' $(printf '$(%s) ' "$@")" udpgso-list
+	local file=$WORK/series/$NET/Makefile
+	[[ -e $file ]] || file=$TOP/linux/$NET/Makefile
+	# Without the include, which prefixes the names of programs with OUTPUT
+	sed '/^include/d' "$file" | make -s -f - --eval "udpgso-list: ; @printf '%s\n' \$($1)" udpgso-list
 }
 
 # scripts_of_series: prints the names of the test scripts
@@ -30,6 +32,7 @@ compile_selftests() {
 	mkdir -p "$SUITE/net/udp_gso"
 	mapfile -t programs < <(makefile_names TEST_GEN_FILES)
 	((${#programs[@]})) || die "there is no program in $NET/Makefile"
+	programs=("${programs[@]/#/"$SUITE/net/udp_gso/"}")
 	logged selftests make -C "$WORK/series/$NET" OUTPUT="$SUITE/net/udp_gso" USERCFLAGS=-Werror \
 		KHDR_INCLUDES="-isystem $headers" "$@" "${programs[@]}"
 	cp "$WORK/series/$NET"/*.sh "$SUITE/net/udp_gso/"
