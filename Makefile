@@ -114,8 +114,8 @@ port: ## apply the series to your own git tree of 6.12.y (TREE=/path)
 	@scripts/port '$(TREE)'
 
 .PHONY: series-mbox
-series-mbox: prep ## write the mails of a topic to work/outgoing (TOPIC=1-udp-gso VERSION=2)
-	@scripts/series send '$(TOPIC)' $(if $(VERSION),-v$(VERSION))
+series-mbox: prep ## write the mails of a topic to work/outgoing (TOPIC=1-udp-gso|mainline/net|... VERSION=2 BASE=COMMIT DRAFT=1)
+	@BASE='$(BASE)' scripts/series send '$(TOPIC)' $(if $(VERSION),-v$(VERSION)) $(if $(DRAFT),--draft)
 
 .PHONY: test-mutants
 test-mutants: prep ## small wrong changes to the series; each one must make a test fail (MUTANTS="NAME...": only these)

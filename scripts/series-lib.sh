@@ -162,7 +162,7 @@ export_topics() {
 # copy_texts TOPIC DIR: copies the files of a topic that are written by hand.
 copy_texts() {
 	local file
-	for file in "$PATCHES/$1"/{cover-letter.txt,changes}; do
+	for file in "$PATCHES/$1"/{cover-letter.txt,changes,prefix}; do
 		[[ ! -f $file ]] || cp -p "$file" "$2/"
 	done
 }

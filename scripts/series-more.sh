@@ -54,42 +54,112 @@ version_range() {
 	topic_range "$1" <<<"$list"
 }
 
+# real_address ADDRESS: returns whether mail to this address can arrive.
+real_address() {
+	[[ $1 == *@*.* && ! $1 =~ @(.*\.)?(localhost|localdomain|local|example|invalid|test)$ &&
+		! $1 =~ @(.*\.)?example\.[a-z]+$ && ! $1 =~ no-?reply ]]
+}
+
+# mainline_range GROUP: prints the range of the commits of mainline/GROUP in the tree that scripts/mainline makes.
+mainline_range() {
+	local group=$1 folder before=0 n commits tip=mainline
+	[[ $group != fast-path ]] || tip=mainline-fast-path
+	if [[ $group != fast-path ]]; then
+		for folder in net ipsec nf; do
+			[[ $folder != "$group" ]] || break
+			before=$((before + $(grep -cv '^#' "$TOP/mainline/$folder/series")))
+		done
+	fi
+	n=$(grep -cv '^#' "$TOP/mainline/$group/series")
+	mapfile -t commits < <(kgit rev-list --reverse "stock..$tip")
+	commits=(stock "${commits[@]}")
+	printf '%s..%s\n' "${commits[before]}" "${commits[before + n]}"
+}
+
+# recipients TREE DIR: prints the options of git format-patch for those who have to get the mails: To maintainers, Cc
+# reviewers and lists.
+recipients() {
+	local who
+	who=(perl scripts/get_maintainer.pl --nogit --nogit-fallback --norolestats)
+	find "$2" -name '*.patch' -print0 | (cd "$1" && xargs -0 "${who[@]}" --nor --nol) | sed 's/^/--to=/'
+	find "$2" -name '*.patch' -print0 | (cd "$1" && xargs -0 "${who[@]}" --nom) | sed 's/^/--cc=/'
+}
+
+# without_fixes DIR: prints the names of the patches without a Fixes: tag.
+without_fixes() { { grep -L '^Fixes: [0-9a-f]\{12,\} ("' "$1"/*-*.patch || true; } | sed '/0000-cover-letter/d; s,.*/,,'; }
+
+# send TOPIC [-vN] [--draft] [--send ARG...]
 send() {
-	local topic=${1:-} n=1 version=() dir cover text list range old changes=
-	[[ $topic && -s $PATCHES/$topic/cover-letter.txt ]] || die "send needs a topic with a cover letter: $(topics | xargs)"
+	local topic=${1:-} n=1 version=() dir cover text range old='' changes='' folder tree prefix address draft='' missing list to=()
+	[[ $topic == mainline/* ]] && folder=$TOP/$topic || folder=$PATCHES/$topic
+	[[ $topic && -s $folder/cover-letter.txt ]] ||
+		die "send needs a topic with a cover letter: $(topics | xargs) $(cd "$TOP" && ls -d mainline/*/ 2>/dev/null | sed 's,/$,,' | xargs)"
 	shift
 	if [[ ${1:-} =~ ^-v([1-9][0-9]*)$ ]]; then n=${BASH_REMATCH[1]} version=("$1"); shift; fi
-	[[ ! ${1:-} || $1 == --send ]] || die "send: $1 is neither a version (-v2) nor --send"
+	if [[ ${1:-} == --draft ]]; then draft=1; shift; fi
+	[[ ! ${1:-} || $1 == --send ]] || die "send: $1 is neither a version (-v2) nor --draft nor --send"
+	address=$(git -C "$TOP" config user.email) || true
+	[[ $draft ]] || real_address "$address" ||
+		die "the address of the author is not a real one: ${address:-none}; set it with \`git config user.email', or use --draft"
 	if ((n > 1)); then
-		changes=$PATCHES/$topic/changes
+		changes=$folder/changes
 		grep -q "^v$n:" "$changes" 2>/dev/null ||
 			die "$changes does not say what is new: it needs a paragraph that starts with \`v$n:'"
 		changes=$'\n\n'$(<"$changes")
 	fi
-	[[ ! $(unsaved) ]] || die "work/series: $(unsaved)"
-	dir=$WORK/outgoing/$topic${version[*]}
+	dir=$WORK/outgoing/${topic/\//-}${version[*]}
 	rm -rf "$dir"
-	list=$(topic_ends series)
-	range=$(topic_range "$topic" <<<"$list")
-	if ((n > 1)); then
-		make_tmp
-		old=$(version_range "$topic" $((n - 1)))
-		[[ ! $old ]] || version+=(--range-diff="$old")
+	if [[ $topic == mainline/* ]]; then
+		[[ $TARGET != 6.12 ]] || die "the patches of mainline/ are for a newer target: TARGET=7.3"
+		[[ $topic != mainline/fast-path ]] || tree=fast-path
+		"$TOP/scripts/mainline" ${tree:+"$tree"}
+		tree=$WORK/mainline${tree:+-$tree}
+		range=$(mainline_range "${topic#*/}")
+		((n == 1)) || say "no range-diff: it is made for the topics of patches/ only" >&2
+	else
+		[[ ! $(unsaved) ]] || die "work/series: $(unsaved)"
+		tree=$TREE
+		list=$(topic_ends series)
+		range=$(topic_range "$topic" <<<"$list")
+		if ((n > 1)); then
+			make_tmp
+			old=$(version_range "$topic" $((n - 1)))
+			[[ ! $old ]] || version+=(--range-diff="$old")
+		fi
 	fi
-	GIT_COMMITTER_NAME=$(git config user.name) GIT_COMMITTER_EMAIL=$(git config user.email) \
-		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --numbered --cover-letter \
-		--subject-prefix="${PREFIX:-PATCH net-next}" "${version[@]}"
+	prefix='PATCH net-next'
+	[[ ! -s $folder/prefix ]] || prefix=$(<"$folder/prefix")
+	prefix=${PREFIX:-$prefix}
+	if [[ -e $tree/scripts/get_maintainer.pl ]]; then
+		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --no-numbered --no-cover-letter
+		mapfile -t to < <(recipients "$tree" "$dir")
+		((${#to[@]})) || die "scripts/get_maintainer.pl names nobody for $topic"
+		rm -rf "$dir"
+	fi
+	GIT_COMMITTER_NAME=$(git -C "$TOP" config user.name) GIT_COMMITTER_EMAIL=$address \
+		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --numbered --cover-letter --thread=shallow \
+		--subject-prefix="$prefix" "${to[@]}" "${version[@]}"
 	cover=$(find "$dir" -name '*0000-cover-letter.patch')
 	text=$(<"$cover")
-	text=${text/'*** SUBJECT HERE ***'/"$(head -n 1 "$PATCHES/$topic/cover-letter.txt")"}
-	text=${text/'*** BLURB HERE ***'/"$(tail -n +3 "$PATCHES/$topic/cover-letter.txt")$changes"}
+	text=${text/'*** SUBJECT HERE ***'/"$(sed -n '1s/^RFC: //; 1p' "$folder/cover-letter.txt")"}
+	text=${text/'*** BLURB HERE ***'/"$(tail -n +3 "$folder/cover-letter.txt")$changes"}
 	printf '%s\n' "$text" >"$cover"
+	if [[ ${BASE-} ]]; then
+		[[ $BASE =~ ^[0-9a-f]{40}$ ]] || die "BASE has to be the complete id of a public commit: $BASE"
+		printf '\nbase-commit: %s\n' "$BASE" >>"$cover"
+	fi
 	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
+	if [[ $prefix =~ ^PATCH\ (net|nf|ipsec)$ ]]; then
+		missing=$(without_fixes "$dir" | xargs)
+		[[ ! $missing ]] || say "warning: no Fixes: tag in $missing" >&2
+	fi
 	if [[ ${1:-} != --send ]]; then
-		say "nothing is sent: --send ARG... sends them with git send-email; then run \`git tag $topic-v$n', which the next version needs"
+		[[ ${BASE-} ]] || say "without base-commit: BASE=COMMIT adds it"
+		say "nothing is sent: --send ARG... sends them with git send-email; then run \`git tag ${topic/\//-}-v$n', which the next version needs"
 		return
 	fi
 	shift
+	[[ ! $draft ]] || die "a draft is not sent"
 	need git-email
-	git send-email "$@" "$dir"
+	git send-email --no-thread "$@" "$dir"
 }
