@@ -94,13 +94,8 @@ apt_install() {
 	as_root env DEBIAN_FRONTEND=noninteractive "${APT_INSTALL[@]}" "$@" >>"$LOGS/apt.log" 2>&1 </dev/null 7>&-
 }
 
-# Files of the series that are not kernel code, as a pattern for lines of `git ls-tree'.
-NOT_CODE=$'\t(Documentation/|tools/testing/|MAINTAINERS$|.*_test\\.c$)'
-
-# code_hash: prints a hash of the kernel code in work/series, without its tests and documentation.
-code_hash() {
-	git -C "$WORK/series" ls-tree -r HEAD | grep -vE "$NOT_CODE" | git hash-object --stdin | cut -c 1-12
-}
+# code_hash: prints a hash of the kernel code in work/series, without comments, tests and documentation.
+code_hash() { "$TOP/scripts/code-text" "$WORK/series" | git hash-object --stdin | cut -c 1-12; }
 
 # tests_hash NAME: prints a hash of the tests that produce result NAME of docs/trust.tsv: the files of this repository
 # that its last field selects, as they are in the working tree, and for all results but `check' and `bench' the tests of

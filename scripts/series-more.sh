@@ -90,10 +90,10 @@ without_fixes() { { grep -L '^Fixes: [0-9a-f]\{12,\} ("' "$1"/*-*.patch || true;
 
 # send TOPIC [-vN] [--draft] [--send ARG...]
 send() {
-	local topic=${1:-} n=1 version=() dir cover text range old='' changes='' folder tree prefix address draft='' missing list to=()
+	local topic=${1:-} n=1 version=() dir cover text range old='' changes='' folder where prefix address draft='' missing list to=()
 	[[ $topic == mainline/* ]] && folder=$TOP/$topic || folder=$PATCHES/$topic
 	[[ $topic && -s $folder/cover-letter.txt ]] ||
-		die "send needs a topic with a cover letter: $(topics | xargs) $(cd "$TOP" && ls -d mainline/*/ 2>/dev/null | sed 's,/$,,' | xargs)"
+		die "send needs a topic with a cover letter: $(topics | xargs) $(cd "$TOP" && find mainline -name cover-letter.txt -printf '%h ' 2>/dev/null)"
 	shift
 	if [[ ${1:-} =~ ^-v([1-9][0-9]*)$ ]]; then n=${BASH_REMATCH[1]} version=("$1"); shift; fi
 	if [[ ${1:-} == --draft ]]; then draft=1; shift; fi
@@ -111,14 +111,14 @@ send() {
 	rm -rf "$dir"
 	if [[ $topic == mainline/* ]]; then
 		[[ $TARGET != 6.12 ]] || die "the patches of mainline/ are for a newer target: TARGET=7.3"
-		[[ $topic != mainline/fast-path ]] || tree=fast-path
-		"$TOP/scripts/mainline" ${tree:+"$tree"}
-		tree=$WORK/mainline${tree:+-$tree}
+		[[ $topic != mainline/fast-path ]] || where=fast-path
+		"$TOP/scripts/mainline" ${where:+"$where"}
+		where=$WORK/mainline${where:+-$where}
 		range=$(mainline_range "${topic#*/}")
 		((n == 1)) || say "no range-diff: it is made for the topics of patches/ only" >&2
 	else
 		[[ ! $(unsaved) ]] || die "work/series: $(unsaved)"
-		tree=$TREE
+		where=$TREE
 		list=$(topic_ends series)
 		range=$(topic_range "$topic" <<<"$list")
 		if ((n > 1)); then
@@ -130,9 +130,9 @@ send() {
 	prefix='PATCH net-next'
 	[[ ! -s $folder/prefix ]] || prefix=$(<"$folder/prefix")
 	prefix=${PREFIX:-$prefix}
-	if [[ -e $tree/scripts/get_maintainer.pl ]]; then
+	if [[ -e $where/scripts/get_maintainer.pl ]]; then
 		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --no-numbered --no-cover-letter
-		mapfile -t to < <(recipients "$tree" "$dir")
+		mapfile -t to < <(recipients "$where" "$dir")
 		((${#to[@]})) || die "scripts/get_maintainer.pl names nobody for $topic"
 		rm -rf "$dir"
 	fi
