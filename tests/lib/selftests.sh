@@ -19,7 +19,7 @@ scripts_of_series() { makefile_names TEST_PROGS; }
 
 # build_selftests: builds the selftests with the headers of the series. $SUITE gets the layout of installed selftests.
 build_selftests() {
-	need gcc libc6-dev make iproute2 ethtool
+	need gcc libc6-dev make iproute2 ethtool nftables
 	"$TOP/scripts/build" series headers
 	compile_selftests "$WORK/build/series/usr/include"
 }
