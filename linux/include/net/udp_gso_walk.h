@@ -21,8 +21,8 @@
  * @UDP_GSO_PATH_TYPE: the packet is untrusted (%SKB_GSO_DODGY), is a fraglist
  *	packet, has another GSO type besides %SKB_GSO_UDP_L4, is encapsulated,
  *	or has tunnel headers in front of its MAC header
- * @UDP_GSO_PATH_DEVICE: the device segments the packet (%NETIF_F_GSO_UDP_L4) or
- *	larger parts of the packet (%NETIF_F_GSO_PARTIAL)
+ * @UDP_GSO_PATH_DEVICE: the device segments the packet (%NETIF_F_GSO_UDP_L4),
+ *	or parts of the packet with several segments each (%NETIF_F_GSO_PARTIAL)
  * @UDP_GSO_PATH_FRAG_LIST: the packet has a frag_list, but is not a fraglist
  *	packet
  * @UDP_GSO_PATH_ZEROCOPY: the packet has a zerocopy completion, or its payload
@@ -62,16 +62,16 @@ enum udp_gso_path {
  * struct udp_gso_walk - position in a UDP GSO packet
  * @skb: the packet
  * @len: bytes of payload in the current segment
- * @left: bytes of payload behind the current segment
+ * @left: bytes of payload after the current segment
  * @pos: offset of the current segment in the payload of the packet
  * @unsliced: bytes of the current segment that udp_gso_walk_slice() has not
  *	returned yet
  * @hdr_len: bytes of MAC, network and UDP header of a segment
  *
  * The other members are private. They include the offsets of the header
- * template and of the headers from the head of @skb, the page fragment and the
- * offset of the next slice, and the header template of segments with @len
- * bytes.
+ * template and of the headers, relative to the head of @skb; the page fragment
+ * and the offset of the next slice; and the header template of segments with
+ * @len bytes.
  */
 struct udp_gso_walk {
 	const struct sk_buff	*skb;

@@ -21,7 +21,7 @@
 #define UDP_GRO_MAX_SEGMENTS	64
 
 /* Segmentation writes a checksum into each datagram, and does not restore
- * padding behind the UDP payload. Datagrams without checksum, with padding or
+ * padding after the UDP payload. Datagrams without checksum, with padding or
  * without payload are not aggregated.
  */
 static bool udp_gro_mergeable(const struct sk_buff *skb,

@@ -450,7 +450,7 @@ static void test_to_partial(struct kunit *test, struct udp_gro_test *t,
 	KUNIT_EXPECT_TRUE(test, virtio_net_hdr_valid_uso(&hdr, true));
 }
 
-/* Datagrams without a UDP checksum are not translated, here and in
+/* NAT is not applied to datagrams without a UDP checksum, here and in
  * test_event_wanted().
  */
 static void test_event(struct kunit *test, struct udp_gro_test *t,

@@ -118,7 +118,7 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 		     IS_UDPLITE(skb->sk)))
 		return size;
 
-	/* Some devices do not find a UDP header behind extension headers. */
+	/* Some devices do not find a UDP header after extension headers. */
 	if (unlikely(is_ipv6 &&
 		     skb_network_header_len(skb) != sizeof(struct ipv6hdr)))
 		return size;
@@ -131,8 +131,8 @@ static unsigned int udp_gso_part_size(const struct sk_buff *skb,
 }
 
 /* Splits @skb at the socket into datagrams with partial checksums. Datagrams
- * for IPsec are linear. If payload is in page fragments, IPsec allocates pages
- * for the result, or copies the payload first.
+ * for IPsec are linear. With payload in page fragments, IPsec would allocate
+ * pages for the result, or copy the payload first.
  */
 static struct sk_buff *udp_gso_segment_tx(struct sk_buff *skb,
 					  unsigned int size, bool is_ipv6)
@@ -332,7 +332,7 @@ static bool udp_gso_can_send(const struct sock *sk)
 	return udp_gso_has_room(sk, 0) || udp_gso_is_closed(sk);
 }
 
-/* io_uring sets the flag of a worker to cancel the request of the worker. The
+/* io_uring sets TIF_NOTIFY_SIGNAL of a worker to cancel its request. The
  * freezer sets TIF_SIGPENDING instead.
  */
 static bool udp_gso_cancelled(void)
@@ -378,9 +378,9 @@ static bool udp_gso_sleep_tx(struct sock *sk, long timeo)
 
 /* Waits for room in the send buffer, until earlier packets have been freed.
  * @tx->rest is not charged during the wait, because it is not sent before the
- * wait ends. @tx->rest may also exceed half of the send buffer, and
- * sock_wfree() wakes a sender only if more than half of the send buffer is
- * free.
+ * wait ends. If @tx->rest were charged, it could exceed half of the send
+ * buffer, and sock_wfree() wakes a sender only if more than half of the send
+ * buffer is free.
  */
 static bool udp_gso_wait_tx(const struct udp_gso_parts *tx)
 {
@@ -582,7 +582,7 @@ EXPORT_SYMBOL_GPL(udp_gso_first_tx);
 
 /**
  * udp_gso_setup_tx - decide whether a send becomes one packet or several
- * @skb: packet with all payload behind the network and UDP header, data at the
+ * @skb: packet with all payload after the network and UDP header, data at the
  *	network header, owned by the socket
  * @cork: parameters of the send; its gso_size is not 0
  * @is_ipv6: true for an IPv6 network header, false for IPv4
@@ -740,8 +740,8 @@ static enum udp_gso_path udp_gso_select_path(struct sk_buff *skb,
 	if (skb_tnl_header_len(skb))
 		return UDP_GSO_PATH_TYPE;
 
-	/* The device segments the packet, or with NETIF_F_GSO_PARTIAL larger
-	 * parts of the packet.
+	/* The device segments the packet, or with NETIF_F_GSO_PARTIAL parts of
+	 * the packet with several segments each.
 	 */
 	if (features & NETIF_F_GSO_PARTIAL ||
 	    (features & NETIF_F_GSO_UDP_L4 &&
@@ -965,7 +965,7 @@ struct sk_buff *udp_gso_segment_rx(struct sock *sk, struct sk_buff *skb,
 
 	/* skb->cb contains struct udp_skb_cb, which starts with inet_skb_parm
 	 * or inet6_skb_parm. Segmentation overwrites skb->cb from
-	 * SKB_GSO_CB_OFFSET on, which must be behind struct udp_skb_cb.
+	 * SKB_GSO_CB_OFFSET on, so this offset must be after struct udp_skb_cb.
 	 */
 	BUILD_BUG_ON(sizeof(struct udp_skb_cb) > SKB_GSO_CB_OFFSET);
 

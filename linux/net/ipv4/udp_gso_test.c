@@ -48,9 +48,9 @@
 #define TEST_IP_ID	0xfffe		/* the third segment has ID 0 */
 
 /* Geometry of a GSO packet: @full segments of @gso_size bytes, and one segment
- * of @tail bytes unless @tail is 0. The head has @linear bytes of the payload,
- * and page fragments of @frag bytes each have the rest. If @frag is 0, the
- * packet has no page fragments.
+ * of @tail bytes unless @tail is 0. The head has @linear bytes of the payload.
+ * The rest is in page fragments of @frag bytes each. If @frag is 0, the packet
+ * has no page fragments.
  */
 struct udp_gso_geo {
 	const char *kind;
@@ -952,8 +952,9 @@ static void udp_gso_want_ipv4(u8 *nh, unsigned int hlen, unsigned int len,
 }
 
 /* Compares all header bytes except the UDP checksum. With NETIF_F_GSO_PARTIAL,
- * a segment contains several datagrams. Its IP header has the length of one
- * datagram, but its UDP header has the length of the payload of all of them.
+ * a segment contains several datagrams. The length in its IP header is for one
+ * datagram, but the length in its UDP header includes the payload of all
+ * datagrams.
  */
 static void udp_gso_check_headers(struct kunit *test, struct udp_gso_test *t,
 				  const struct udp_gso_seg *want)

@@ -290,11 +290,11 @@ EXPORT_SYMBOL_GPL(udp_gso_walk_slice);
 /* The rest of this file is the fast path, which allocates an sk_buff for each
  * segment. The headers are at the same offset from the head as in the GSO
  * packet. The headers are written in complete words, which may overwrite bytes
- * behind the headers, so the payload must be written after the headers.
+ * that follow the headers, so write the headers first and then the payload.
  *
  * The functions for one segment are inlined into the three loops of
- * udp_gso_walk_list(). There @sum is a constant, and unless @sum is true, @sg
- * is a constant, too.
+ * udp_gso_walk_list(). In these loops, @sum is a constant. If @sum is false,
+ * @sg is a constant, too.
  */
 
 static __always_inline void udp_gso_walk_head(struct udp_gso_walk *walk,
