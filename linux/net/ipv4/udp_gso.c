@@ -740,8 +740,8 @@ static enum udp_gso_path udp_gso_select_path(struct sk_buff *skb,
 	if (skb_tnl_header_len(skb))
 		return UDP_GSO_PATH_TYPE;
 
-	/* The device segments the packet, or with NETIF_F_GSO_PARTIAL parts of
-	 * the packet with several segments each.
+	/* The device segments the packet or, with NETIF_F_GSO_PARTIAL, parts of
+	 * the packet that have several segments each.
 	 */
 	if (features & NETIF_F_GSO_PARTIAL ||
 	    (features & NETIF_F_GSO_UDP_L4 &&
