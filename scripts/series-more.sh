@@ -60,27 +60,43 @@ real_address() {
 		! $1 =~ @(.*\.)?example\.[a-z]+$ && ! $1 =~ no-?reply ]]
 }
 
-# mainline_range GROUP: prints the range of the commits of mainline/GROUP in the tree that scripts/mainline makes.
+# patches_in FILE: prints the number of patches that a list has.
+patches_in() { awk '/^[^#]/ { n++ } END { print n + 0 }' "$1"; }
+
+# mainline_range GROUP: prints the range of the commits of mainline/GROUP in the tree that scripts/mainline makes. This
+# tree has one commit for each patch in the lists.
 mainline_range() {
 	local group=$1 folder before=0 n commits tip=mainline
-	[[ $group != fast-path ]] || tip=mainline-fast-path
-	if [[ $group != fast-path ]]; then
+	if [[ $group == fast-path ]]; then
+		tip=mainline-fast-path
+	else
 		for folder in net ipsec nf; do
 			[[ $folder != "$group" ]] || break
-			before=$((before + $(grep -cv '^#' "$TOP/mainline/$folder/series")))
+			before=$((before + $(patches_in "$TOP/mainline/$folder/series")))
 		done
 	fi
-	n=$(grep -cv '^#' "$TOP/mainline/$group/series")
+	n=$(patches_in "$TOP/mainline/$group/series")
+	((n)) || die "mainline/$group/series lists no patch"
 	mapfile -t commits < <(kgit rev-list --reverse "stock..$tip")
 	commits=(stock "${commits[@]}")
 	printf '%s..%s\n' "${commits[before]}" "${commits[before + n]}"
+}
+
+# check_addresses RANGE: ends if no mail can arrive at the address of the user or of an author.
+check_addresses() {
+	local address user
+	user=$(git -C "$TOP" config user.email) || true
+	while read -r address; do
+		real_address "$address" ||
+			die "not a real mail address: ${address:-none}; see \`git config user.email' and the authors of the patches, or use --draft"
+	done < <(echo "$user"; kgit log --format=%ae "$1" | LC_ALL=C sort -u)
 }
 
 # recipients TREE DIR: prints the options of git format-patch for those who have to get the mails: To maintainers, Cc
 # reviewers and lists.
 recipients() {
 	local who
-	who=(perl scripts/get_maintainer.pl --nogit --nogit-fallback --norolestats)
+	who=(perl scripts/get_maintainer.pl --nogit --nogit-fallback --nofixes --norolestats)
 	find "$2" -name '*.patch' -print0 | (cd "$1" && xargs -0 "${who[@]}" --nor --nol) | sed 's/^/--to=/'
 	find "$2" -name '*.patch' -print0 | (cd "$1" && xargs -0 "${who[@]}" --nom) | sed 's/^/--cc=/'
 }
@@ -98,15 +114,13 @@ send() {
 	if [[ ${1:-} =~ ^-v([1-9][0-9]*)$ ]]; then n=${BASH_REMATCH[1]} version=("$1"); shift; fi
 	if [[ ${1:-} == --draft ]]; then draft=1; shift; fi
 	[[ ! ${1:-} || $1 == --send ]] || die "send: $1 is neither a version (-v2) nor --draft nor --send"
-	address=$(git -C "$TOP" config user.email) || true
-	[[ $draft ]] || real_address "$address" ||
-		die "the address of the author is not a real one: ${address:-none}; set it with \`git config user.email', or use --draft"
 	if ((n > 1)); then
 		changes=$folder/changes
 		grep -q "^v$n:" "$changes" 2>/dev/null ||
 			die "$changes does not say what is new: it needs a paragraph that starts with \`v$n:'"
 		changes=$'\n\n'$(<"$changes")
 	fi
+	[[ ! ${BASE-} || $BASE =~ ^[0-9a-f]{40}$ ]] || die "BASE has to be the complete id of a public commit: $BASE"
 	dir=$WORK/outgoing/${topic/\//-}${version[*]}
 	rm -rf "$dir"
 	if [[ $topic == mainline/* ]]; then
@@ -127,16 +141,18 @@ send() {
 			[[ ! $old ]] || version+=(--range-diff="$old")
 		fi
 	fi
+	[[ $draft ]] || check_addresses "$range"
 	prefix='PATCH net-next'
 	[[ ! -s $folder/prefix ]] || prefix=$(<"$folder/prefix")
 	prefix=${PREFIX:-$prefix}
 	if [[ -e $where/scripts/get_maintainer.pl ]]; then
 		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --no-numbered --no-cover-letter
-		mapfile -t to < <(recipients "$where" "$dir")
-		((${#to[@]})) || die "scripts/get_maintainer.pl names nobody for $topic"
+		list=$(recipients "$where" "$dir") || die "scripts/get_maintainer.pl of $where failed"
+		[[ $list ]] || die "scripts/get_maintainer.pl names nobody for $topic"
+		mapfile -t to <<<"$list"
 		rm -rf "$dir"
 	fi
-	GIT_COMMITTER_NAME=$(git -C "$TOP" config user.name) GIT_COMMITTER_EMAIL=$address \
+	GIT_COMMITTER_NAME=$(git -C "$TOP" config user.name) GIT_COMMITTER_EMAIL=$(git -C "$TOP" config user.email) \
 		format "${range%..*}" "${range#*..}" "$dir" --zero-commit --numbered --cover-letter --thread=shallow \
 		--subject-prefix="$prefix" "${to[@]}" "${version[@]}"
 	cover=$(find "$dir" -name '*0000-cover-letter.patch')
@@ -144,10 +160,7 @@ send() {
 	text=${text/'*** SUBJECT HERE ***'/"$(sed -n '1s/^RFC: //; 1p' "$folder/cover-letter.txt")"}
 	text=${text/'*** BLURB HERE ***'/"$(tail -n +3 "$folder/cover-letter.txt")$changes"}
 	printf '%s\n' "$text" >"$cover"
-	if [[ ${BASE-} ]]; then
-		[[ $BASE =~ ^[0-9a-f]{40}$ ]] || die "BASE has to be the complete id of a public commit: $BASE"
-		printf '\nbase-commit: %s\n' "$BASE" >>"$cover"
-	fi
+	[[ ! ${BASE-} ]] || printf '\nbase-commit: %s\n' "$BASE" >>"$cover"
 	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
 	if [[ $prefix =~ ^PATCH\ (net|nf|ipsec)$ ]]; then
 		missing=$(without_fixes "$dir" | xargs)
@@ -155,7 +168,8 @@ send() {
 	fi
 	if [[ ${1:-} != --send ]]; then
 		[[ ${BASE-} ]] || say "without base-commit: BASE=COMMIT adds it"
-		say "nothing is sent: --send ARG... sends them with git send-email; then run \`git tag ${topic/\//-}-v$n', which the next version needs"
+		say "nothing is sent: --send ARG... sends them with git send-email"
+		[[ $topic == mainline/* ]] || say "then run \`git tag $topic-v$n', which the next version needs"
 		return
 	fi
 	shift
