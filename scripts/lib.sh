@@ -99,16 +99,15 @@ code_hash() { "$TOP/scripts/code-text" "$WORK/series" | git hash-object --stdin 
 
 # tests_hash NAME: prints a hash of the tests that produce result NAME of docs/trust.tsv: the files of this repository
 # that its last field selects, as they are in the working tree, and for all results but `check' and `bench' the tests of
-# the series.
+# the series. Comments do not count.
 tests_hash() {
 	local here series=("tools/testing/selftests/net/udp_gso" "*_test.c")
 	read -ra here < <(awk -F '\t' -v name="$1" '$1 == name { print $5 }' "$TOP/docs/trust.tsv") || true
 	((${#here[@]})) || die "docs/trust.tsv does not list the tests of $1"
 	[[ $1 != check && $1 != bench ]] || series=()
 	{
-		(cd "$TOP" && git ls-files -z -co --exclude-standard -- "${here[@]}" | LC_ALL=C sort -z |
-			xargs -0 sha256sum 2>/dev/null) || true # a file that is deleted and not committed yet
-		((!${#series[@]})) || git -C "$WORK/series" ls-files -s -- "${series[@]}"
+		"$TOP/scripts/code-text" "$TOP" "${here[@]}"
+		((!${#series[@]})) || "$TOP/scripts/code-text" "$WORK/series" "${series[@]}"
 	} | git hash-object --stdin | cut -c 1-12
 }
 
