@@ -34,7 +34,8 @@ patches() { find "$TOP/patches" -path '*/[!.]*/*.patch' | LC_ALL=C sort; }
 # changed_files [GLOB...]: prints the files that the series adds or changes.
 changed_files() { kgit diff --name-only --diff-filter=AMR base series -- "$@"; }
 
-# Removes paths and line numbers from warnings, so that those of two trees can be compared.
+# Removes the directory of the tree and the line numbers from warnings, and sorts them, so that the warnings of two
+# trees can be compared.
 strip_locations() { sed -E -e "s,$WORK/(base|series|prefix)/,,g" -e 's/^([^ :]+):[0-9]+(:[0-9]+)?:/\1:/' | LC_ALL=C sort; }
 
 # new_lines BEFORE AFTER: prints the lines that AFTER has more often than BEFORE.

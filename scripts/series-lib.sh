@@ -10,8 +10,8 @@ MOVING=$WORK/series.moving
 LOG=$LOGS/series.log
 TMP=
 
-# git in the kernel repository ($AT, by default work/stock) without the user's settings, so that equal input gives
-# equal bytes.
+# Runs git in the kernel repository ($AT, by default work/stock). The settings of the user are not read, so that the
+# same patches result in the same commits on all machines.
 kgit() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "${AT:-$WORK/stock}" -c core.hooksPath=/dev/null \
 		-c core.quotePath=true -c core.autocrlf=false -c commit.gpgSign=false -c gc.auto=0 -c color.ui=false \
@@ -144,7 +144,8 @@ format() {
 		format-patch -q --no-attach --no-signature --no-base --full-index -o "$dir" "$@" "$from..$to"
 }
 
-# export_topics ENDS DIR: writes each topic of a list from topic_ends() to DIR/TOPIC/{NNNN-subject.patch,series}.
+# export_topics ENDS DIR: ENDS is the output of topic_ends(). Writes the patches of each topic to
+# DIR/TOPIC/NNNN-subject.patch, and the list of their names to DIR/TOPIC/series.
 export_topics() {
 	local topic end prev=base n
 	while read -r topic end; do

@@ -37,7 +37,8 @@ private_cache() {
 		-o "Dir::State::lists=$new/lists" -o "Dir::Cache=$new/cache" "$@" 2>>"$LOG" </dev/null
 }
 
-# new_root [SUFFIX]: makes an empty directory $new with a sources.list.
+# new_root [SUFFIX]: makes the directory $new again, with the directories that apt needs and a sources.list. SUFFIX is
+# passed to sources().
 new_root() {
 	rm -rf "$new"
 	mkdir -p "$new"/{lists/partial,cache/archives/partial,root}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs on the host, which the names of the cases call "machine": makes the guests
- * send and receive, and checks the packets on their taps; KTAP.
+/* This program runs on the host, makes the guests send and receive, checks the packets on their taps, and prints KTAP.
+ * In the names of the cases, "machine" is the host.
  *
  *	drive DIRECTORY GUEST...	DIRECTORY has a socket for each guest
  *	drive probe			checks whether the host supports the test

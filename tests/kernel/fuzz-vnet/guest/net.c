@@ -90,7 +90,7 @@ static void add_output(const char *name, int fd, int hdr_len, bool eth, bool udp
 	polls[n_outputs++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* The taps of a kernel without USO refuse the last two bits of ALL_OFFLOADS. */
+/* A kernel without USO refuses the flags TUN_F_USO4 and TUN_F_USO6 (0x60). */
 static void set_offloads(int fd, unsigned int offloads)
 {
 	if (ioctl(fd, TUNSETOFFLOAD, offloads))

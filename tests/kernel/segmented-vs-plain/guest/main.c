@@ -356,7 +356,7 @@ static int send_datagrams(const struct op *op, struct gso_send *s, int size)
 	return len;
 }
 
-/* Returns true if the send has this header, from a socket option or from a control message. */
+/* Returns true if the send uses options[row], as a socket option or as a control message. */
 static bool has_header(const struct op *op, int row)
 {
 	size_t i;
@@ -477,8 +477,9 @@ static int send_messages_as_datagrams(const struct op *op, struct gso_send *s, i
 }
 
 /* A plain send with a large SO_SNDBUF. A plain send allocates all its fragments before the first one is sent, and a
- * small buffer may not have room for them. This function is for a send over the limit of a call, which must fail with
- * EMSGSIZE, and for a corked datagram with a segment size, which is fragmented when it is complete.
+ * small buffer may not have room for them. This function is used in two cases. A send with more payload than one call
+ * may have must fail with EMSGSIZE. A corked datagram of a socket with a segment size is not segmented; it is
+ * fragmented when it is complete.
  */
 static int send_with_room(const struct op *op, struct gso_send *s)
 {
@@ -550,7 +551,8 @@ static int do_send(const struct op *op)
 		s.to = &to;
 	}
 	/* Do not send more pieces than a packet can have fragments. A splice is then several calls, of which only the
-	 * first may succeed. A corked datagram with MSG_ZEROCOPY is copied if it has a segment size, and fails if not.
+	 * first may succeed. A corked datagram with MSG_ZEROCOPY and too many pieces is copied if the socket has a
+	 * segment size. Otherwise, the send fails.
 	 */
 	if (!tracing && size && op->pieces * op->calls > 16 &&
 	    (op->method == SPLICE ||

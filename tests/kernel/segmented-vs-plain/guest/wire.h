@@ -99,8 +99,8 @@ static void show_esp(FILE *f, unsigned char *p, int len)
 		fprintf(f, " esp %d protocol %d %08x\n", len, nh, hash_bytes(p + 8, inside));
 }
 
-/* The lengths of the fragments are not compared: a plain send reserves the overhead of ESP in each fragment, a
- * segmented send only in the last fragment.
+/* The lengths of the fragments are not compared. A plain send leaves room for the overhead of ESP in each fragment. A
+ * datagram of a segmented send is fragmented after ESP has been applied, so its fragments need no such room.
  */
 static void join_esp(FILE *f, const char *dst, __u32 id, unsigned char *p, int len, int offset, bool more)
 {
