@@ -77,7 +77,7 @@ static int udp_gro_add_to_list(struct sk_buff *p, struct sk_buff *skb)
  * A datagram that cannot be aggregated completes the packet of its flow, so the
  * order of the datagrams of a flow is kept.
  *
- * Context: GRO, in an RCU read-side section.
+ * Context: GRO, in an RCU read-side critical section.
  * Return: packet that is complete, or %NULL.
  */
 struct sk_buff *udp_gro_receive_segment(struct list_head *head,

@@ -929,8 +929,8 @@ static void test_fou_removed(struct kunit *test, struct udp_gro_test *t,
 }
 
 /* An encapsulation socket for the inner port is created while GRO has datagrams
- * to this port. The callback of the socket must not be called for their
- * payload, which GRO has not parsed.
+ * to this port. The gro_complete() callback of the socket must not be called
+ * for these datagrams, because gro_receive() has not parsed their payload.
  */
 static void test_fou_created(struct kunit *test, struct udp_gro_test *t)
 {

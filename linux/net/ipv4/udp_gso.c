@@ -345,10 +345,11 @@ static bool udp_gso_cancelled(void)
 /* Sleeps until the send buffer has room. Returns false if there is no room when
  * @timeo expires, after a fatal signal, if io_uring cancels the request, or if
  * the socket is closed for sending. Other signals do not end the wait, because
- * the rest of the send would be lost. The freezer also sends a signal, and may
- * freeze the task during the wait. sock_wfree() wakes only interruptible
- * waiters, and only if more than half of the send buffer is free. The send
- * buffer is therefore also checked at intervals.
+ * the rest of the send would be lost. While a signal is pending, the task
+ * sleeps in TASK_KILLABLE, in which sock_wfree() does not wake it. In other
+ * waits, sock_wfree() wakes it only if more than half of the send buffer is
+ * free. The send buffer is therefore also checked at intervals. The freezer may
+ * freeze the task during the wait.
  *
  * A corked send sleeps with the socket lock held, so shutdown() waits until the
  * send is complete.
@@ -501,9 +502,10 @@ static struct sk_buff *udp_gso_abort_tx(struct udp_gso_parts *tx, int err)
  *
  * If the first packet cannot be sent, nothing is sent and @tx->err is set.
  * Errors of later packets are not returned, because the application would
- * repeat the complete send. UDP_MIB_SNDBUFERRORS counts each later packet that
- * is dropped with -ENOBUFS, and each datagram for which there is no memory or
- * no room in the send buffer.
+ * repeat the complete send. UDP_MIB_SNDBUFERRORS is incremented by 1 for each
+ * later packet that is dropped with -ENOBUFS. If there is no memory or no room
+ * in the send buffer for a later packet, the rest of the send is dropped, and
+ * the counter is incremented by the number of datagrams in the rest.
  *
  * A send may exceed the send buffer by at most %UDP_MAX_SEGMENTS packets. If
  * the next packets could exceed this limit, the sender sleeps until the send
@@ -511,7 +513,8 @@ static struct sk_buff *udp_gso_abort_tx(struct udp_gso_parts *tx, int err)
  * of the send is dropped and counted.
  *
  * Context: process context; may sleep.
- * Return: packet to send; %NULL after the last one or after an error.
+ * Return: packet to send; %NULL after the last packet, if the first packet was
+ * not sent, or if the rest of the send was dropped.
  */
 struct sk_buff *udp_gso_next_tx(struct udp_gso_parts *tx, int err)
 {
@@ -943,7 +946,7 @@ static void udp_gso_prepare_rx(struct sk_buff *seg)
  *	header; is consumed
  * @ipv4: true for the counters of IPv4, false for the counters of IPv6
  *
- * Context: receive path, in an RCU read-side section.
+ * Context: receive path, in an RCU read-side critical section.
  * Return: list of datagrams, data at the UDP header; %NULL after an error.
  * After an error, sk_drops of @sk and UDP_MIB_INERRORS count gso_segs
  * datagrams, or one datagram if gso_segs is 0 or @skb is a UFO packet.

@@ -33,7 +33,8 @@ cleanup()
 	cleanup_all_ns
 }
 
-# A dev0 - dev0 MID dev1 - dev0 B. MID has no addresses.
+# dev0 of A is connected to dev0 of MID, and dev0 of B to dev1 of MID. MID has
+# no addresses.
 setup()
 {
 	ip -n "$MID" -batch - <<-END &&

@@ -138,8 +138,8 @@ struct edit {
 
 #define STACK_BYTES	(-48)
 
-/* Emits a jump to the code after emit_end(), taken if the last helper has
- * failed. Returns the number of the instruction.
+/* Emits a jump that is taken if the last helper has failed. emit_end() sets its
+ * target. Returns the number of the instruction.
  */
 static int emit_unless_failed(struct prog *p)
 {
@@ -707,8 +707,9 @@ close:
 	ends_close(&e);
 }
 
-/* AF_XDP gets the same frames as generic XDP. A frame that is longer than a
- * buffer is dropped, or stored in several buffers if the socket supports this.
+/* A program in generic XDP mode redirects frames to an AF_XDP socket. The
+ * socket gets a GSO packet as one frame. A frame that is longer than a buffer
+ * is dropped, or stored in several buffers if the socket supports this.
  */
 
 static int xsk_prog(int map)

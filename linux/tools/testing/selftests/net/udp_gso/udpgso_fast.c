@@ -405,8 +405,9 @@ static const struct topo beside_wireguard = {
 				       "link set wg up",
 };
 
-/* For the last ESP transform, packets are segmented after the ESP header was
- * added. For all other transforms, they are segmented before.
+/* A packet may pass several ESP transforms. The last one adds its ESP header to
+ * the GSO packet, which is segmented afterwards. If there is another transform
+ * after an ESP transform, packets are segmented first.
  */
 #define ESP_ENDS	"src 198.51.100.254 dst 198.51.100.2 proto esp "
 #define ESP_STATES							\

@@ -237,9 +237,10 @@ static const struct row {
 	  0, 20000 },
 };
 
-/* If the send buffer has room for several packets, the senders wait only if the
- * queue is slower than all senders together. Returns at most a quarter of the
- * rate of one sender.
+/* Returns the rate of the queue in kbit/s. If the send buffer has room for
+ * several packets, the senders wait only if the queue is slower than all
+ * senders together. The rate of such a queue is at most a quarter of the rate
+ * of one sender.
  */
 static int row_kbit(const struct ends *e, const struct row *row)
 {
