@@ -106,7 +106,7 @@ without_fixes() { { grep -L '^Fixes: [0-9a-f]\{12,\} ("' "$1"/*-*.patch || true;
 
 # send TOPIC [-vN] [--draft] [--send ARG...]
 send() {
-	local topic=${1:-} n=1 version=() dir cover text range old='' changes='' folder where prefix address draft='' missing list to=()
+	local topic=${1:-} n=1 version=() dir cover text range old='' changes='' folder where prefix address draft='' missing list mails to=()
 	[[ $topic == mainline/* ]] && folder=$TOP/$topic || folder=$PATCHES/$topic
 	[[ $topic && -s $folder/cover-letter.txt ]] ||
 		die "send needs a topic with a cover letter: $(topics | xargs) $(cd "$TOP" && find mainline -name cover-letter.txt -printf '%h ' 2>/dev/null)"
@@ -161,7 +161,9 @@ send() {
 	text=${text/'*** BLURB HERE ***'/"$(tail -n +3 "$folder/cover-letter.txt")$changes"}
 	printf '%s\n' "$text" >"$cover"
 	[[ ! ${BASE-} ]] || printf '\nbase-commit: %s\n' "$BASE" >>"$cover"
-	say "series: $(find "$dir" -name '*.patch' | wc -l) mails in $dir"
+	mails=$(find "$dir" -name '*.patch' | wc -l)
+	say "series: $mails mails in $dir"
+	((mails <= 16)) || say 'warning: netdev accepts at most 15 patches per series' >&2
 	if [[ $prefix =~ ^PATCH\ (net|nf|ipsec)$ ]]; then
 		missing=$(without_fixes "$dir" | xargs)
 		[[ ! $missing ]] || say "warning: no Fixes: tag in $missing" >&2
