@@ -10,6 +10,10 @@ MOVING=$WORK/series.moving
 LOG=$LOGS/series.log
 TMP=
 
+# The groups of fixes in mainline/, in the order in which they are applied.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+MAINLINE_GROUPS=(net net-udp ipsec nf)
+
 # Runs git in the kernel repository ($AT, by default work/stock). The settings of the user are not read, so that the
 # same patches result in the same commits on all machines.
 kgit() {

@@ -70,7 +70,7 @@ mainline_range() {
 	if [[ $group == fast-path ]]; then
 		tip=mainline-fast-path
 	else
-		for folder in net ipsec nf; do
+		for folder in "${MAINLINE_GROUPS[@]}"; do
 			[[ $folder != "$group" ]] || break
 			before=$((before + $(patches_in "$TOP/mainline/$folder/series")))
 		done
