@@ -106,8 +106,8 @@ tests_hash() {
 	((${#here[@]})) || die "docs/trust.tsv does not list the tests of $1"
 	[[ $1 != check && $1 != bench ]] || series=()
 	{
-		"$TOP/scripts/code-text" "$TOP" "${here[@]}"
-		((!${#series[@]})) || "$TOP/scripts/code-text" "$WORK/series" "${series[@]}"
+		"$TOP/scripts/code-text" "$TOP" "${here[@]}" &&
+			{ ((!${#series[@]})) || "$TOP/scripts/code-text" "$WORK/series" "${series[@]}"; }
 	} | git hash-object --stdin | cut -c 1-12
 }
 

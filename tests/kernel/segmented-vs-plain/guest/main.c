@@ -478,8 +478,8 @@ static int send_messages_as_datagrams(const struct op *op, struct gso_send *s, i
 
 /* A plain send with a large SO_SNDBUF. A plain send allocates all its fragments before the first one is sent, and a
  * small buffer may not have room for them. This function is used in two cases. A send with more payload than one call
- * may have must fail with EMSGSIZE. A corked datagram of a socket with a segment size is not segmented; it is
- * fragmented when it is complete.
+ * may have must fail with EMSGSIZE. A corked datagram that is not longer than the segment size is not segmented; it
+ * is fragmented when it is complete.
  */
 static int send_with_room(const struct op *op, struct gso_send *s)
 {
