@@ -1964,9 +1964,9 @@ static void udp_gso_alloc_test(struct kunit *test)
 	struct udp_gso_test *t = udp_gso_setup_param(test);
 	unsigned int nth = 1;
 
-	/* KUnit logs the line "# Subtest" without a newline, so the console
-	 * shows it only when the next message is logged. Log a message before
-	 * the console log level is lowered.
+	/* The last line of KUnit has no newline, so the console shows it only
+	 * when the next message is logged. Log a message before the console log
+	 * level is lowered.
 	 */
 	kunit_info(test, "failing each allocation\n");
 	while (udp_gso_fail(test, t, nth))

@@ -26,6 +26,10 @@
 #define UDP_ENCAP_ESPINUDP	2
 #endif
 
+#ifndef UDP_NO_CHECK6_RX
+#define UDP_NO_CHECK6_RX	102
+#endif
+
 #define GROUP4			"239.1.2.3"
 #define GROUP6			"ff15::123"
 
@@ -201,11 +205,12 @@ static void expect_row(struct loop *l, int fd, const struct row *row, bool gro)
 		expect_long("bytes", row->len, off);
 }
 
-enum { GRO = 1, CONNECTED = 2, DUAL = 4 };
+enum { GRO = 1, CONNECTED = 2, DUAL = 4, CHECKSUM = 8 };
 
 static const char * const kind_name[] = {
 	"plain", "UDP_GRO", "plain, connected", "UDP_GRO, connected",
 	"plain, dual-stack", "UDP_GRO, dual-stack",
+	[CHECKSUM] = "plain, IP_CHECKSUM", "UDP_GRO, IP_CHECKSUM",
 };
 
 static void run_path(const struct test_case *tc)
@@ -220,6 +225,9 @@ static void run_path(const struct test_case *tc)
 	fd = receiver(route, kind & DUAL ? V6 : tc->fam, PORT, gro);
 	if (fd < 0)
 		goto out;
+	/* The kernel computes the checksums of segments for this socket. */
+	if (kind & CHECKSUM && set_int(fd, SOL_IP, IP_CHECKSUM, 1))
+		die("IP_CHECKSUM");
 	if (kind & CONNECTED) {
 		/* A connected socket receives the fence only from the address
 		 * of the sender.
@@ -336,6 +344,73 @@ static void run_encap(const struct test_case *tc)
 		    !is_fence(m.data, m.len))
 			fail("unexpected datagram of %d bytes", m.len);
 	}
+	payload_init();
+	close(fd);
+out:
+	loop_close(&l);
+}
+
+/* FOU removes the outer UDP header of each datagram of a send, and resubmits
+ * the inner datagram, which has a UDP header directly. The inner checksum must
+ * be verified, although the outer checksum is correct.
+ */
+
+#define FOU_UDP_PORT	5557
+#define RESUBMIT_SEGS	4
+#define RESUBMIT_SIZE	100
+#define RESUBMIT_BAD	2	/* this datagram has a wrong checksum */
+
+static void run_resubmit(const struct test_case *tc)
+{
+	static const struct row row = {
+		"resubmit", RESUBMIT_SEGS * RESUBMIT_SIZE, RESUBMIT_SIZE,
+	};
+	const int hlen = sizeof(struct udphdr);
+	static struct message m;
+	int fd, i, seg = 0;
+	struct udphdr uh;
+	struct loop l;
+
+	if (!loop_open(&l, &routes[VETH_PAIR], tc->fam))
+		goto out;
+	fd = receiver(l.route, tc->fam, PORT, false);
+	if (fd < 0)
+		goto out;
+	/* An inner checksum of 0 is valid for this socket. */
+	if (tc->fam == V6 && set_int(fd, SOL_UDP, UDP_NO_CHECK6_RX, 1))
+		die("UDP_NO_CHECK6_RX");
+
+	for (i = 0; i < RESUBMIT_SEGS; i++) {
+		uh = (struct udphdr) {
+			.source = htons(FLOW_PORT),
+			.dest = htons(PORT),
+			.len = htons(RESUBMIT_SIZE),
+			.check = i == RESUBMIT_BAD ? htons(0x1234) : 0,
+		};
+		memcpy(payload + i * RESUBMIT_SIZE, &uh, hlen);
+	}
+	l.to = peer_addr(l.route, tc->fam, FOU_UDP_PORT);
+	loop_send(&l, &row, 0);
+	l.to = peer_addr(l.route, tc->fam, PORT);
+	send_fence(l.fence, &l.to);
+	while (!case_failed) {
+		if (!recv_message(fd, &m, sizeof(m.data), 0)) {
+			if (!readable(fd, RX_TIMEOUT_MS))
+				fail("the fence is lost");
+			continue;
+		}
+		if (is_fence(m.data, m.len))
+			break;
+		seg += seg == RESUBMIT_BAD;
+		if (seg == RESUBMIT_SEGS ||
+		    !expect_long("port", FLOW_PORT, m.sport) ||
+		    !expect_long("length", RESUBMIT_SIZE - hlen, m.len) ||
+		    memcmp(m.data, payload + seg * RESUBMIT_SIZE + hlen, m.len))
+			fail("wrong datagram %d", seg);
+		seg++;
+	}
+	if (!case_failed)
+		expect_long("datagrams", RESUBMIT_SEGS, seg);
 	payload_init();
 	close(fd);
 out:
@@ -596,6 +671,8 @@ static void setup_tunnel_end(const char *ip, int end)
 		ip, me4, to4, to4);
 	must_sh("%s fou add port 5555 ipproto 4", ip);
 	must_sh("%s fou add port 5556 ipproto 41", ip);
+	must_sh("%s fou add port %d ipproto 17", ip, FOU_UDP_PORT);
+	must_sh("%s -6 fou add port %d ipproto 17", ip, FOU_UDP_PORT);
 	must_sh("%s -batch - <<- END\n"
 		"link add fou4 type ipip local %s remote %s encap fou encap-sport auto encap-dport 5555\n"
 		"link add fou6 type sit local %s remote %s encap fou encap-sport auto encap-dport 5556\nEND",
@@ -673,7 +750,7 @@ static void add_paths(enum family fam)
 
 static void add_others(enum family fam)
 {
-	int r, kind;
+	int i, r, kind;
 
 	for (r = 0; r < ARRAY_SIZE(rows); r++) {
 		const char *f = family_name[fam], *name = rows[r].name;
@@ -697,6 +774,13 @@ static void add_others(enum family fam)
 	for (kind = 0; kind < 2; kind++)
 		add_case(run_encap, NULL, fam, kind, "%s UDP_ENCAP, %s",
 			 family_name[fam], kind_name[kind]);
+	for (i = LOOPBACK; i <= VETH_PAIR; i++)
+		for (kind = CHECKSUM; kind <= (CHECKSUM | GRO); kind++)
+			add_case(run_path, &rows[3], fam, i << 4 | kind,
+				 "%s %s, %s: %s", family_name[fam],
+				 routes[i].name, kind_name[kind], rows[3].name);
+	add_case(run_resubmit, NULL, fam, 0, "%s UDP in FOU",
+		 family_name[fam]);
 	for (kind = 0; kind < 2; kind++)
 		add_case(run_other_tunnel, NULL, fam, kind,
 			 "%s TCP in VXLAN, plain UDP socket, %s",

@@ -405,9 +405,9 @@ static const struct topo beside_wireguard = {
 				       "link set wg up",
 };
 
-/* A packet may pass several ESP transforms. The last one adds its ESP header to
- * the GSO packet, which is segmented afterwards. If there is another transform
- * after an ESP transform, packets are segmented first.
+/* If ESP is the only transform, the GSO packet gets an ESP header and is
+ * segmented afterwards. If another transform follows, the packet is segmented
+ * before the first transform.
  */
 #define ESP_ENDS	"src 198.51.100.254 dst 198.51.100.2 proto esp "
 #define ESP_STATES							\
