@@ -25,8 +25,8 @@ target_patch() {
 	fi
 	grep -qxF "$(original_hash "$PATCHES/$1") $name" "$ORIGINALS" 2>/dev/null ||
 		die "patches/$1 has changed since targets/$TARGET/patches/$name was made from it: compare the two;" \
-			"port the change in a worktree of the series, then \`scripts/series export', or accept it with" \
-			"\`scripts/series accept $name'"
+			"port the change in a worktree of the series, then \`TARGET=$TARGET scripts/series export', or accept it" \
+			"with \`TARGET=$TARGET scripts/series accept $name'"
 	[[ ! -s $own ]] || echo "$own"
 }
 

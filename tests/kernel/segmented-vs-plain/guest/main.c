@@ -33,8 +33,8 @@
 #define CONTEXT		4		/* lines before a difference */
 #define MAX_SEGMENTS	1000		/* of a send; more take long */
 
-/* The multicast route has a source address, because routes with equal attributes share the route that their nexthop
- * caches.
+/* Routes with equal attributes share a nexthop, and with it the cached route. The multicast route has a source address
+ * so that it does not share the cached route with unicast datagrams.
  */
 static const char tx_setup[] =
 	"link set lo up;"
