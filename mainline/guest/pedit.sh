@@ -24,7 +24,8 @@ ip -n $r -batch - <<-END
 	neigh add 198.51.100.2 lladdr 02:00:00:00:00:03 dev d0
 END
 ip netns exec $r sysctl -wq net.ipv4.ip_forward=1
-ip netns exec $c ethtool -K c0 tx-udp-segmentation off
+# Without scatter-gather, the datagrams are linear, and GRO appends them to the frag_list of the first one.
+ip netns exec $c ethtool -K c0 tx-udp-segmentation off tx-scatter-gather off
 ip netns exec $r ethtool -K r0 gro on rx-udp-gro-forwarding on
 ip netns exec $r ethtool -K d0 tx-udp-segmentation off tx-gso-list off
 ip netns exec $r tc qdisc add dev r0 clsact
