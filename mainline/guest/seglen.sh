@@ -39,8 +39,9 @@ s.setsockopt(socket.IPPROTO_IP, 10, 0)
 s.setsockopt(socket.SOL_UDP, 103, $1)
 s.sendto(bytes(3 * $1), ('203.0.113.2', 9))"; }
 # The number of packets that were not forwarded because they exceed the MTU
+# shellcheck disable=SC2016 # $n is a variable of awk
 refused() {
-	ip netns exec $mid awk '/^Ip: F/ { while ($++n != "FragFails"); } /^Ip: [0-9]/ { print $n }' /proc/net/snmp
+	ip netns exec $mid awk '/^Ip: F/ { while (++n < NF && $n != "FragFails"); } /^Ip: [0-9]/ { print $n }' /proc/net/snmp
 }
 fail=0 n=0
 echo 'TAP version 13'; echo 1..4
