@@ -237,8 +237,8 @@ static const struct row {
 	  0, 20000 },
 };
 
-/* Returns the rate of the queue in kbit/s. The senders wait only if the queue is
- * slower than all senders together, so the rate is at most a quarter of the
+/* Returns the rate of the queue in kbit/s. The senders wait only if the queue
+ * is slower than all senders together, so the rate is at most a quarter of the
  * rate of one sender.
  */
 static int row_kbit(const struct ends *e, const struct row *row)
