@@ -347,7 +347,7 @@ static bool row_make(const struct row *row, int nr)
 			      "route add 2001:db8:1::#/128 %s;", route6);
 	fill_in(lines, sizeof(lines), text, nr);
 
-	return batch(TX, "exec ip -batch -", lines);
+	return batch(TX, "ip", "-batch", lines);
 }
 
 /* Creates the devices once. If this fails, all cases of the row fail. */
@@ -945,7 +945,7 @@ static void test_queue(const struct test_case *tc)
 
 	if (!row_ready(&rows[0]))
 		return;
-	if (!ruled && !batch(TX, "exec nft -f -", "table inet q {;chain c {;"
+	if (!ruled && !batch(TX, "nft", "-f", "table inet q {;chain c {;"
 			     "type filter hook forward priority 0;"
 			     "meta l4proto 6 queue num 5;"
 			     "meta l4proto 17 queue num 5;};}"))

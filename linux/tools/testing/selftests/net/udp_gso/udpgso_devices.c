@@ -524,7 +524,7 @@ static void test_nat(const struct test_case *tc)
 	struct ends e;
 
 	if (!topo_open(&e, &nat, v->features, tc->fam) ||
-	    !batch(TX, "exec nft -f -", SNAT("ip", "192.0.2.9:6000")
+	    !batch(TX, "nft", "-f", SNAT("ip", "192.0.2.9:6000")
 		   SNAT("ip6", "[2001:db8::9]:6000")))
 		goto close;
 	if (ext)
@@ -532,7 +532,7 @@ static void test_nat(const struct test_case *tc)
 	e.from = addr_of(tc->fam, "192.0.2.9", "2001:db8::9", 6000);
 	e.unsegmented = v->unsegmented && (!ext || tc->fam == V4);
 	send_shapes(&e, MTU, ext ? ext->len : 0);
-	batch(TX, "exec nft -f -", "flush ruleset");
+	batch(TX, "nft", "-f", "flush ruleset");
 close:
 	ends_close(&e);
 }

@@ -574,7 +574,7 @@ static void test_row(const struct test_case *tc)
 	}
 
 	if (topo_open(&e, row->topo, row->features, tc->fam) &&
-	    batch(TX, "exec nft -f -", row->nft) &&
+	    batch(TX, "nft", "-f", row->nft) &&
 	    tc_in(TX, "%s", row->tc ? row->tc : "") &&
 	    (!row->start || row->start()))
 		send_row(&e, row);

@@ -60,27 +60,44 @@ static inline void set_sysctl(const char *name, const char *val)
 	close(fd);
 }
 
-/* Runs @cmd in a namespace, with @lines as input. ';' separates the lines. */
-static inline bool batch(enum ns ns, const char *cmd, const char *lines)
+/* Runs @prog in a namespace, with @lines as input. ';' separates the lines.
+ * @opt is the option of @prog that names a file of lines.
+ */
+static inline bool batch(enum ns ns, const char *prog, const char *opt,
+			 const char *lines)
 {
+	int fds[2], status;
 	FILE *pipe;
-	int ret;
+	pid_t pid;
 
 	if (!lines || !*lines)
 		return true;
 
+	if (pipe2(fds, O_CLOEXEC))
+		die("pipe");
 	enter(ns);
-	pipe = popen(cmd, "w");
+	pid = vfork();
+	if (pid < 0)
+		die("vfork");
+	if (!pid) {
+		dup2(fds[0], STDIN_FILENO);
+		execlp(prog, prog, opt, "-", NULL);
+		_exit(127);
+	}
+	enter(TX);
+	close(fds[0]);
+	pipe = fdopen(fds[1], "w");
 	if (!pipe)
-		die("%s", cmd);
+		die("fdopen");
 	for (; *lines; lines++)
 		fputc(*lines == ';' ? '\n' : *lines, pipe);
 	fputc('\n', pipe);
-	ret = pclose(pipe);
-	enter(TX);
+	fclose(pipe);
+	if (waitpid(pid, &status, 0) < 0)
+		die("waitpid");
 
-	return !ret || fail("%s in %s: status %d", cmd, ns_name[ns],
-			    WEXITSTATUS(ret));
+	return !status || fail("%s in %s: status %d", prog, ns_name[ns],
+			       WEXITSTATUS(status));
 }
 
 static inline __printf(2, 3) bool ip_in(enum ns ns, const char *fmt, ...)
@@ -92,7 +109,7 @@ static inline __printf(2, 3) bool ip_in(enum ns ns, const char *fmt, ...)
 	vsnprintf(lines, sizeof(lines), fmt, args);
 	va_end(args);
 
-	return batch(ns, "exec ip -batch -", lines);
+	return batch(ns, "ip", "-batch", lines);
 }
 
 static inline __printf(2, 3) bool tc_in(enum ns ns, const char *fmt, ...)
@@ -104,7 +121,7 @@ static inline __printf(2, 3) bool tc_in(enum ns ns, const char *fmt, ...)
 	vsnprintf(lines, sizeof(lines), fmt, args);
 	va_end(args);
 
-	return batch(ns, "exec tc -batch -", lines);
+	return batch(ns, "tc", "-batch", lines);
 }
 
 static inline void ns_drop(enum ns ns)
