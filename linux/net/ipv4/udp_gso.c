@@ -15,6 +15,7 @@
 #include <net/ip.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <net/udp.h>
 #include <net/udp_gso.h>
 #include <net/udp_gso_walk.h>
@@ -651,18 +652,34 @@ static void udp_gso_set_header(struct sk_buff *seg, __be16 len, __sum16 check,
 	uh->check = udp_gso_nonzero_check(gso_make_checksum(seg, csum));
 }
 
-/* skb_segment() has moved the owner and the truesize of the GSO packet to the
- * last segment. Moves the truesize back, because each segment is charged for
- * its own truesize, and returns the owner.
+/* The segments of a GSO packet with one of these destructors get its owner. A
+ * tunnel can send a UDP GSO packet that belongs to a TCP socket.
+ */
+static bool udp_gso_keeps_owner(const struct sk_buff *skb)
+{
+	return skb->destructor == sock_wfree || skb->destructor == tcp_wfree;
+}
+
+/* Takes the owner from the GSO packet, and returns it. skb_segment() has moved
+ * an owner with sock_wfree(), and then also the truesize of the GSO packet, to
+ * the last segment. Moves the truesize back, because each segment is charged
+ * for its own truesize.
  */
 static struct sock *udp_gso_take_owner(struct sk_buff *gso_skb,
 				       struct sk_buff *tail)
 {
-	if (tail->destructor != sock_wfree)
-		return NULL;
+	if (tail->destructor == sock_wfree) {
+		swap(tail->truesize, gso_skb->truesize);
+		return tail->sk;
+	}
+	if (gso_skb->destructor == tcp_wfree) {
+		tail->destructor = tcp_wfree;
+		swap(tail->sk, gso_skb->sk);
+		gso_skb->destructor = NULL;
+		return tail->sk;
+	}
 
-	swap(tail->truesize, gso_skb->truesize);
-	return tail->sk;
+	return NULL;
 }
 
 /* @delta: truesize of all segments minus the truesize of the GSO packet, which
@@ -682,7 +699,8 @@ static void udp_gso_adjust_charge(struct sock *sk, int delta)
 
 static void udp_gso_complete_segs(struct sk_buff *gso_skb, struct sk_buff *segs)
 {
-	struct sock *sk = udp_gso_take_owner(gso_skb, segs->prev);
+	struct sk_buff *tail = segs->prev;
+	struct sock *sk = udp_gso_take_owner(gso_skb, tail);
 	int delta = -gso_skb->truesize;
 	unsigned int seg_len = 0;
 	__sum16 check = 0;
@@ -701,7 +719,7 @@ static void udp_gso_complete_segs(struct sk_buff *gso_skb, struct sk_buff *segs)
 
 		if (sk) {
 			seg->sk = sk;
-			seg->destructor = sock_wfree;
+			seg->destructor = tail->destructor;
 			delta += seg->truesize;
 		}
 	}
@@ -788,9 +806,9 @@ static struct sk_buff *__udp_gso_segment_fast(struct sk_buff *skb,
 	bool sg;
 
 	skb_segment_template(&tmpl, skb);
-	if (skb->destructor == sock_wfree) {
+	if (udp_gso_keeps_owner(skb)) {
 		tmpl.sk = skb->sk;
-		tmpl.destructor = sock_wfree;
+		tmpl.destructor = skb->destructor;
 	}
 
 	/* Shared page fragments can change after they are checksummed, so
@@ -868,10 +886,10 @@ ALLOW_ERROR_INJECTION(udp_gso_segment_fast, NULL);
  * frag_list. If these sk_buffs do not match the segments any more, or if the
  * packet is untrusted, the packet is converted to a non-fraglist packet first.
  *
- * If the destructor of @gso_skb is sock_wfree(), the owner and the charge of
- * @gso_skb are moved to the segments. The caller frees @gso_skb with
- * consume_skb() as usual. After an error, @gso_skb still has its owner and its
- * charge. After an error with %SKB_GSO_FRAGLIST, the frag_list may have been
+ * If the destructor of @gso_skb is sock_wfree() or tcp_wfree(), the owner and
+ * the charge of @gso_skb are moved to the segments. The caller frees @gso_skb
+ * with consume_skb() as usual. After an error, @gso_skb still has its owner and
+ * its charge. After an error with %SKB_GSO_FRAGLIST, the frag_list may have been
  * freed, so the caller can only free @gso_skb.
  *
  * Context: any; does not sleep.

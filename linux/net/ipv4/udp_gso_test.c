@@ -26,6 +26,8 @@
 #include <net/gso.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/route.h>
 #include <net/sock.h>
@@ -2240,6 +2242,81 @@ static void udp_gso_features_test(struct kunit *test)
 	udp_gso_abandon(test, t, skb);
 }
 
+/* Checksum state of UDP packets from tunnels */
+
+struct udp_gso_csum_case {
+	const char *name;
+	unsigned int gso_type;
+	unsigned int segs;	/* of the statistics of a tunnel device */
+	bool partial;		/* csum_start is in the inner packet */
+};
+
+static const struct udp_gso_csum_case udp_gso_csum_cases[] = {
+	{ "no GSO", 0, 1 },
+	{ "UDP GSO", SKB_GSO_UDP_L4, 5 },
+	{ "UDP GSO in a tunnel", SKB_GSO_UDP_L4 | SKB_GSO_UDP_TUNNEL_CSUM, 1,
+	  true },
+	{ "TCP GSO in a tunnel", SKB_GSO_TCPV4 | SKB_GSO_UDP_TUNNEL_CSUM, 1,
+	  true },
+};
+
+static void udp_gso_csum_case_to_desc(const struct udp_gso_csum_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(udp_gso_csum, udp_gso_csum_cases, udp_gso_csum_case_to_desc);
+
+static void udp_gso_csum_run(struct kunit *test, bool ipv6)
+{
+	const struct udp_gso_csum_case *c = test->param_value;
+	struct in6_addr saddr = { .s6_addr[15] = 1 };
+	struct in6_addr daddr = { .s6_addr[15] = 2 };
+	const unsigned int len = 5008;
+	struct sk_buff *skb;
+	__sum16 check;
+	u16 start;
+
+	skb = alloc_skb(128 + len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reserve(skb, 128);
+	skb_reset_transport_header(skb);
+	skb_put_zero(skb, len);
+	if (c->gso_type) {
+		skb_shinfo(skb)->gso_type = c->gso_type;
+		skb_shinfo(skb)->gso_size = 1000;
+		skb_shinfo(skb)->gso_segs = 5;
+	}
+	if (c->partial) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = 200;
+		skb->csum_offset = 16;
+	}
+	start = c->partial ? 200 : 128;
+
+	if (ipv6) {
+		udp6_set_csum(false, skb, &saddr, &daddr, len);
+		check = ~udp_v6_check(len, &saddr, &daddr, 0);
+	} else {
+		udp_set_csum(false, skb, htonl(1), htonl(2), len);
+		check = ~udp_v4_check(len, htonl(1), htonl(2), 0);
+	}
+	KUNIT_EXPECT_EQ(test, (__force u16)udp_hdr(skb)->check,
+			(__force u16)check);
+	KUNIT_EXPECT_TRUE(test, skb->ip_summed == CHECKSUM_PARTIAL);
+	KUNIT_EXPECT_EQ(test, skb->csum_start, start);
+	KUNIT_EXPECT_EQ(test, skb->csum_offset, c->partial ? 16 : 6);
+	KUNIT_EXPECT_EQ(test, iptunnel_xmit_pkts(skb), c->segs);
+	kfree_skb(skb);
+}
+
+static void udp_gso_csum_test(struct kunit *test)
+{
+	udp_gso_csum_run(test, false);
+	if (IS_ENABLED(CONFIG_IPV6))
+		udp_gso_csum_run(test, true);
+}
+
 static int udp_gso_test_init(struct kunit *test)
 {
 	struct udp_gso_test *t;
@@ -2303,6 +2380,7 @@ static struct kunit_case udp_gso_test_cases[] = {
 	KUNIT_CASE_PARAM(udp_gso_length_test, udp_gso_length_params),
 	KUNIT_CASE_PARAM(udp_gso_features_test, udp_gso_length_params),
 	KUNIT_CASE(udp_gso_heads_test),
+	KUNIT_CASE_PARAM(udp_gso_csum_test, udp_gso_csum_gen_params),
 	{ }
 };
 

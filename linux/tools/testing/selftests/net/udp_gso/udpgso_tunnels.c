@@ -501,7 +501,10 @@ static void test_wireguard(const struct test_case *tc)
 		expect_ret("send", s.len, gso_send(e.tx, &s));
 		send_fence(e.tx, &e.to);
 		expect_rx(e.rx, &e.from, &exp, 1);
-		expect_wg_wire(&e, s.len, s.cmsg);
+		if (v->wire)
+			expect_wg_wire(&e, s.len, s.cmsg);
+		else
+			drain_wire();
 	}
 close:
 	ends_close(&e);
