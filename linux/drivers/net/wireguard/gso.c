@@ -47,6 +47,7 @@ enum gso_limits {
 /* @skb: GSO packet, data at the IP header
  * @keypair: key of the messages
  * @nonce: nonce of the next message
+ * @end_nonce: nonce after those that are reserved
  * @offset: offset of the payload of the next segment
  * @size: bytes of payload in each segment; the last one may be shorter
  * @l4: offset of the UDP or TCP header
@@ -64,6 +65,7 @@ struct gso_state {
 	const struct sk_buff *skb;
 	const struct noise_keypair *keypair;
 	u64 nonce;
+	u64 end_nonce;
 	unsigned int offset;
 	unsigned int size;
 	unsigned int l4;
@@ -219,6 +221,7 @@ static void gso_start(struct gso_state *gso, const struct sk_buff *skb,
 	gso->skb = skb;
 	gso->keypair = keypair;
 	gso->nonce = PACKET_CB(skb)->nonce;
+	gso->end_nonce = gso->nonce + segs;
 	gso->size = skb_shinfo(skb)->gso_size;
 	gso->l4 = skb_checksum_start_offset(skb);
 	gso->is_ipv4 = gso_is_ipv4(skb);
@@ -378,6 +381,9 @@ static int gso_add_message(struct gso_state *gso, struct sk_buff *outer,
 	unsigned int payload = gso_payload_len(gso);
 	unsigned int len = gso->message_len;
 
+	/* A nonce must never encrypt two messages. */
+	if (WARN_ON_ONCE(!payload || gso->nonce == gso->end_nonce))
+		return -EINVAL;
 	if (payload < gso->size)
 		len = gso_message_len(gso->headers_len + payload,
 				      PACKET_CB(gso->skb)->mtu);
@@ -450,13 +456,28 @@ static struct sk_buff *gso_encrypt_all(struct gso_state *gso,
 	return list;
 }
 
+static u16 gso_outer_segs(const struct sk_buff *outer)
+{
+	return skb_is_gso(outer) ? skb_shinfo(outer)->gso_segs : 1;
+}
+
 /* Sets the metadata of an outer packet that is not the first one. */
 static void gso_init_further(struct sk_buff *outer, const struct sk_buff *skb)
 {
 	*PACKET_CB(outer) = *PACKET_CB(skb);
+	PACKET_CB(outer)->segs = gso_outer_segs(outer);
 	skb_copy_hash(outer, skb);
 	skb_copy_owner_w(outer, skb);
 	wg_reset_packet(outer, true);
+}
+
+/* The transmit timestamp of a TCP packet is usually that of its last byte. */
+static void gso_move_tstamp(struct sk_buff *from, struct sk_buff *to)
+{
+	skb_shinfo(to)->tx_flags |= skb_shinfo(from)->tx_flags &
+				    SKBTX_ANY_TSTAMP;
+	skb_shinfo(to)->tskey = skb_shinfo(from)->tskey;
+	skb_shinfo(from)->tx_flags &= ~SKBTX_ANY_TSTAMP;
 }
 
 /**
@@ -464,14 +485,15 @@ static void gso_init_further(struct sk_buff *outer, const struct sk_buff *skb)
  * @skb: packet for which wg_gso_segs() returned more than 1; in its control
  *	block, nonce is the first of as many nonces as there are segments
  * @keypair: key of the messages
- * @pfrag: memory for the messages; the caller releases its page
+ * @pfrag: memory for the messages of this and of later packets; the caller
+ *	releases its page
  *
  * @skb becomes the first outer packet. It may be linked into the transmit queue
  * of the peer by its prev pointer, so it stays the same sk_buff. Further outer
  * packets are added to the list behind @skb, and need no other preparation.
  *
- * Return: true if successful; false if there is no memory. Then @skb has not
- * changed.
+ * Return: true if successful; false if there is no memory. Then the data of @skb
+ * has not changed.
  */
 bool wg_gso_encrypt(struct sk_buff *skb, struct noise_keypair *keypair,
 		    struct page_frag *pfrag)
@@ -494,7 +516,10 @@ bool wg_gso_encrypt(struct sk_buff *skb, struct noise_keypair *keypair,
 
 	last->next = skb->next;
 	skb->next = outer->next;
+	PACKET_CB(skb)->segs = gso_outer_segs(outer);
 	skb_replace_data(skb, outer);
+	if (gso.is_tcp && n > 1)
+		gso_move_tstamp(skb, last);
 
 	return true;
 }
