@@ -483,7 +483,7 @@ static void test_tcp(const struct test_case *tc)
 		fail("no tracepoint wireguard:wg_gso_encrypt");
 		return;
 	}
-	from = addr_of(tc->fam, "192.0.2.1", "2001:db8::1", PORT);
+	from = addr_of(tc->fam, "192.0.2.1", "2001:db8::1", 0);
 	to = addr_of(tc->fam, "192.0.2.2", "2001:db8::2", PORT);
 	if (row->tap)
 		tap = wire_open(TX, "top");
