@@ -447,7 +447,9 @@ static void test_to_partial(struct kunit *test, struct udp_gro_test *t,
 	KUNIT_EXPECT_EQ(test, hdr.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	KUNIT_EXPECT_EQ(test, __virtio16_to_cpu(true, hdr.csum_start),
 			test_net_hlen(t));
-	KUNIT_EXPECT_TRUE(test, virtio_net_hdr_valid_uso(&hdr, true));
+	KUNIT_EXPECT_EQ(test, __virtio16_to_cpu(true, hdr.csum_offset),
+			offsetof(struct udphdr, check));
+	KUNIT_EXPECT_EQ(test, hdr.gso_type, VIRTIO_NET_HDR_GSO_UDP_L4);
 }
 
 /* NAT is not applied to datagrams without a UDP checksum, here and in

@@ -28,33 +28,35 @@
 
 #define GSO_GFP (GFP_ATOMIC | __GFP_NOWARN)
 
-enum gso_limits {
-	/* With fewer segments, an sk_buff per segment costs less. */
-	GSO_MIN_SEGS = 4,
-	/* A message must fit in the smallest page that can be allocated. With
-	 * larger pages, an outer packet must have room for several messages.
-	 */
-	GSO_MAX_MESSAGE_LEN = PAGE_SIZE < SZ_16K ? PAGE_SIZE : SZ_16K,
-	/* The UDP payload of an outer packet. If the length with all headers
-	 * does not fit in 16 bits, the core segments the packet in software.
-	 */
-	GSO_MAX_OUTER_LEN = U16_MAX - ETH_HLEN - VLAN_HLEN -
-			    sizeof(struct ipv6hdr) - sizeof(struct udphdr),
-	/* IPv4 with options and TCP with options */
-	GSO_MAX_HEADERS_LEN = 60 + 60
-};
+/* A message must fit in the smallest page that can be allocated. With larger
+ * pages, an outer packet must have room for several messages.
+ */
+#define GSO_MAX_MESSAGE_LEN min_t(unsigned int, PAGE_SIZE, SZ_16K)
+
+/* The UDP payload of an outer packet. If the length with all headers does not
+ * fit in 16 bits, the core segments the packet in software.
+ */
+#define GSO_MAX_OUTER_LEN (U16_MAX - ETH_HLEN - VLAN_HLEN - \
+			   sizeof(struct ipv6hdr) - sizeof(struct udphdr))
+
+/* IPv4 with options and TCP with options */
+#define GSO_MAX_HEADERS_LEN (60 + 60)
 
 /* @skb: GSO packet, data at the IP header
  * @keypair: key of the messages
  * @nonce: nonce of the next message
- * @end_nonce: nonce after those that are reserved
  * @offset: offset of the payload of the next segment
  * @size: bytes of payload in each segment; the last one may be shorter
  * @l4: offset of the UDP or TCP header
  * @headers_len: bytes of all headers of a segment
  * @message_len: bytes of the message of a segment with @size bytes of payload
  * @outer_segs: maximum number of messages in an outer packet
+ * @padding: bytes of padding of the next message
  * @pseudo: checksum of the pseudo header without the length
+ * @ip_csum: checksum of the IPv4 header without the ID
+ * @l4_csum: checksum of the pseudo header and of the UDP or TCP header without
+ *	the sequence number
+ * @check: checksum field of the UDP or TCP header
  * @last_flags: TCP flags that only the last segment has
  * @is_ipv4: the headers have an IPv4 header, not an IPv6 header
  * @is_tcp: the headers have a TCP header, not a UDP header
@@ -65,14 +67,17 @@ struct gso_state {
 	const struct sk_buff *skb;
 	const struct noise_keypair *keypair;
 	u64 nonce;
-	u64 end_nonce;
 	unsigned int offset;
 	unsigned int size;
 	unsigned int l4;
 	unsigned int headers_len;
 	unsigned int message_len;
 	unsigned int outer_segs;
+	unsigned int padding;
 	__wsum pseudo;
+	__wsum ip_csum;
+	__wsum l4_csum;
+	__sum16 *check;
 	__be32 last_flags;
 	bool is_ipv4;
 	bool is_tcp;
@@ -174,12 +179,13 @@ unsigned int wg_gso_segs(struct sk_buff *skb, unsigned int mtu)
 		return 1;
 
 	len = gso_pull_headers(skb);
-	if (!len || gso_message_len(len + size, mtu) > GSO_MAX_MESSAGE_LEN)
+	if (!len || len >= skb->len ||
+	    gso_message_len(len + size, mtu) > GSO_MAX_MESSAGE_LEN)
 		return 1;
 
 	segs = DIV_ROUND_UP(skb->len - len, size);
 
-	return segs >= GSO_MIN_SEGS && segs <= U16_MAX ? segs : 1;
+	return segs <= U16_MAX ? segs : 1;
 }
 
 static void *gso_l4_header(struct gso_state *gso)
@@ -211,7 +217,7 @@ static void gso_start_tcp(struct gso_state *gso)
 	tcp_flag_word(th) &= ~gso->last_flags;
 }
 
-static void gso_start(struct gso_state *gso, const struct sk_buff *skb,
+static bool gso_start(struct gso_state *gso, const struct sk_buff *skb,
 		      const struct noise_keypair *keypair)
 {
 	struct message_data *message = (struct message_data *)gso->template;
@@ -221,7 +227,6 @@ static void gso_start(struct gso_state *gso, const struct sk_buff *skb,
 	gso->skb = skb;
 	gso->keypair = keypair;
 	gso->nonce = PACKET_CB(skb)->nonce;
-	gso->end_nonce = gso->nonce + segs;
 	gso->size = skb_shinfo(skb)->gso_size;
 	gso->l4 = skb_checksum_start_offset(skb);
 	gso->is_ipv4 = gso_is_ipv4(skb);
@@ -237,6 +242,12 @@ static void gso_start(struct gso_state *gso, const struct sk_buff *skb,
 		gso_start_tcp(gso);
 	else
 		gso_start_udp(gso);
+	gso->check = gso_l4_header(gso) + skb->csum_offset;
+
+	/* A nonce must never encrypt two messages. */
+	if (WARN_ON_ONCE(DIV_ROUND_UP(skb->len - gso->headers_len,
+				      gso->size) != segs))
+		return false;
 
 	gso->offset = gso->headers_len;
 	gso->message_len = gso_message_len(gso->headers_len + gso->size, mtu);
@@ -246,11 +257,8 @@ static void gso_start(struct gso_state *gso, const struct sk_buff *skb,
 				GSO_MAX_OUTER_LEN / gso->message_len);
 	gso->outer_segs = DIV_ROUND_UP(segs, DIV_ROUND_UP(segs,
 							  gso->outer_segs));
-}
 
-static unsigned int gso_payload_len(const struct gso_state *gso)
-{
-	return min(gso->size, gso->skb->len - gso->offset);
+	return true;
 }
 
 static void gso_set_ip_header(struct gso_state *gso, unsigned int len)
@@ -259,15 +267,18 @@ static void gso_set_ip_header(struct gso_state *gso, unsigned int len)
 	struct ipv6hdr *ip6h = (struct ipv6hdr *)message->encrypted_data;
 	struct iphdr *iph = (struct iphdr *)message->encrypted_data;
 
-	if (gso->is_ipv4) {
-		iph->tot_len = htons(len);
-		ip_send_check(iph);
-	} else {
+	if (!gso->is_ipv4) {
 		ip6h->payload_len = htons(len - sizeof(*ip6h));
+		return;
 	}
+
+	iph->tot_len = htons(len);
+	iph->check = 0;
+	gso->ip_csum = csum_sub(csum_partial(iph, gso->l4, 0),
+				(__force __wsum)iph->id);
 }
 
-/* @csum: checksum of the payload; @len: bytes of UDP header and payload */
+/* @len: bytes of UDP header and payload; @csum: checksum of the pseudo header */
 static void gso_set_udp_header(struct gso_state *gso, unsigned int len,
 			       __wsum csum)
 {
@@ -275,41 +286,61 @@ static void gso_set_udp_header(struct gso_state *gso, unsigned int len,
 
 	uh->len = htons(len);
 	uh->check = 0;
-	uh->check = csum_fold(csum_partial(uh, sizeof(*uh), csum));
-	if (!uh->check)
-		uh->check = CSUM_MANGLED_0;
+	gso->l4_csum = csum_partial(uh, sizeof(*uh), csum);
 }
 
 static void gso_set_tcp_header(struct gso_state *gso, bool is_last, __wsum csum)
 {
 	struct tcphdr *th = gso_l4_header(gso);
 
+	if (gso->offset > gso->headers_len)
+		th->cwr = 0;
 	if (is_last)
 		tcp_flag_word(th) |= gso->last_flags;
 	th->check = 0;
-	th->check = csum_fold(csum_partial(th, __tcp_hdrlen(th), csum));
+	gso->l4_csum = csum_sub(csum_partial(th, __tcp_hdrlen(th), csum),
+				(__force __wsum)th->seq);
 }
 
-/* Completes the template for a segment with @len bytes of payload, whose
- * checksum is @csum.
+/* Writes the headers of the next segment, which has @len bytes of payload, into
+ * the template, without the fields that gso_complete_headers() writes.
  */
-static void gso_set_headers(struct gso_state *gso, unsigned int len,
-			    __wsum csum)
+static void gso_set_headers(struct gso_state *gso, unsigned int len)
 {
-	struct message_data *message = (struct message_data *)gso->template;
+	bool is_last = gso->offset + len == gso->skb->len;
 	unsigned int ip_len = gso->headers_len + len;
 	unsigned int l4_len = ip_len - gso->l4;
+	__wsum csum;
 
-	message->counter = cpu_to_le64(gso->nonce);
+	gso->padding = wg_packet_padding(ip_len, PACKET_CB(gso->skb)->mtu);
 	gso_set_ip_header(gso, ip_len);
-
-	csum = csum_add(csum, gso->pseudo);
-	csum = csum_add(csum, (__force __wsum)htonl(l4_len));
+	csum = csum_add(gso->pseudo, (__force __wsum)htonl(l4_len));
 	if (gso->is_tcp)
-		gso_set_tcp_header(gso, gso->offset + len == gso->skb->len,
-				   csum);
+		gso_set_tcp_header(gso, is_last, csum);
 	else
 		gso_set_udp_header(gso, l4_len, csum);
+}
+
+/* Writes the fields that differ in all segments.
+ * @csum: checksum of the payload
+ */
+static void gso_complete_headers(struct gso_state *gso, __wsum csum)
+{
+	struct message_data *message = (struct message_data *)gso->template;
+	struct iphdr *iph = (struct iphdr *)message->encrypted_data;
+	struct tcphdr *th = gso_l4_header(gso);
+
+	message->counter = cpu_to_le64(gso->nonce);
+	if (gso->is_ipv4)
+		iph->check = csum_fold(csum_add(gso->ip_csum,
+						(__force __wsum)iph->id));
+
+	csum = csum_add(csum, gso->l4_csum);
+	if (gso->is_tcp)
+		csum = csum_add(csum, (__force __wsum)th->seq);
+	*gso->check = csum_fold(csum);
+	if (!*gso->check && !gso->is_tcp)
+		*gso->check = CSUM_MANGLED_0;
 }
 
 static void gso_next_segment(struct gso_state *gso, unsigned int len)
@@ -322,32 +353,38 @@ static void gso_next_segment(struct gso_state *gso, unsigned int len)
 	gso->offset += len;
 	if (gso->is_ipv4 && !gso->fixed_id)
 		iph->id = htons(ntohs(iph->id) + 1);
-	if (gso->is_tcp) {
+	if (gso->is_tcp)
 		th->seq = htonl(ntohl(th->seq) + len);
-		th->cwr = 0;
-	}
 }
 
-/* Writes the message of the next segment to @to. */
-static void gso_encrypt_segment(struct gso_state *gso, u8 *to,
-				unsigned int message_len)
+/* Writes the message of the next segment to @to, and returns its length. */
+static unsigned int gso_encrypt_segment(struct gso_state *gso, u8 *to)
 {
 	u8 *plaintext = to + offsetof(struct message_data, encrypted_data);
-	unsigned int padded_len = message_len - message_data_len(0);
-	unsigned int len = gso_payload_len(gso);
+	unsigned int left = gso->skb->len - gso->offset;
+	unsigned int len = min(gso->size, left);
 	unsigned int plain_len = gso->headers_len + len;
+	unsigned int padded_len;
 	__wsum csum;
+
+	/* The other segments have the headers of the second one. */
+	if (gso->offset <= gso->headers_len + gso->size || left <= gso->size)
+		gso_set_headers(gso, len);
+	padded_len = plain_len + gso->padding;
 
 	csum = skb_copy_and_csum_bits(gso->skb, gso->offset,
 				      plaintext + gso->headers_len, len);
-	gso_set_headers(gso, len, csum);
+	gso_complete_headers(gso, csum);
 	memcpy(to, gso->template,
 	       sizeof(struct message_data) + gso->headers_len);
-	memset(plaintext + plain_len, 0, padded_len - plain_len);
+	if (gso->padding)
+		memset(plaintext + plain_len, 0, gso->padding);
 
 	chacha20poly1305_encrypt(plaintext, plaintext, padded_len, NULL, 0,
 				 gso->nonce, gso->keypair->sending.key);
 	gso_next_segment(gso, len);
+
+	return message_data_len(padded_len);
 }
 
 /* Adds the next @len bytes of @pfrag to @skb. */
@@ -370,35 +407,34 @@ static void gso_add_frag(const struct gso_state *gso, struct sk_buff *skb,
 	skb_add_rx_frag(skb, i, pfrag->page, offset, len, truesize);
 }
 
-/* Encrypts the next segment, and adds the message to @outer. The message is a
- * part of @outer only after it has been encrypted. A message is not longer than
- * a page, so it fits even if there are no pages of a higher order.
+/* Encrypts the next segments, at most @max, and adds as many messages to @outer
+ * as have room in @pfrag. A message is a part of @outer only after it has been
+ * encrypted. A message is not longer than a page, so it fits even if there are
+ * no pages of a higher order.
+ *
+ * Returns the number of messages, or 0 if @outer is full, or -ENOMEM.
  */
-static int gso_add_message(struct gso_state *gso, struct sk_buff *outer,
-			   struct page_frag *pfrag)
+static int gso_add_messages(struct gso_state *gso, struct sk_buff *outer,
+			    struct page_frag *pfrag, unsigned int max)
 {
 	unsigned int nr_frags = skb_shinfo(outer)->nr_frags;
-	unsigned int payload = gso_payload_len(gso);
-	unsigned int len = gso->message_len;
+	unsigned int n, len = 0;
+	u8 *to;
 
-	/* A nonce must never encrypt two messages. */
-	if (WARN_ON_ONCE(!payload || gso->nonce == gso->end_nonce))
-		return -EINVAL;
-	if (payload < gso->size)
-		len = gso_message_len(gso->headers_len + payload,
-				      PACKET_CB(gso->skb)->mtu);
-	if (unlikely(!skb_page_frag_refill(len, pfrag, GSO_GFP)))
+	if (unlikely(!skb_page_frag_refill(gso->message_len, pfrag, GSO_GFP)))
 		return -ENOMEM;
 	if (unlikely(nr_frags == MAX_SKB_FRAGS &&
 		     !skb_can_coalesce(outer, nr_frags, pfrag->page,
 				       pfrag->offset)))
-		return -EMSGSIZE;
+		return 0;
 
-	gso_encrypt_segment(gso, page_address(pfrag->page) + pfrag->offset,
-			    len);
+	to = page_address(pfrag->page) + pfrag->offset;
+	max = min(max, (pfrag->size - pfrag->offset) / gso->message_len);
+	for (n = 0; n < max && gso->offset < gso->skb->len; n++)
+		len += gso_encrypt_segment(gso, to + len);
 	gso_add_frag(gso, outer, pfrag, len);
 
-	return 0;
+	return n;
 }
 
 /* Returns an outer packet with the messages of the next segments. */
@@ -408,7 +444,7 @@ static struct sk_buff *gso_encrypt_outer(struct gso_state *gso,
 	struct skb_shared_info *shinfo;
 	unsigned int segs = 0;
 	struct sk_buff *outer;
-	int ret;
+	int n;
 
 	outer = alloc_skb(DATA_PACKET_HEAD_ROOM, GSO_GFP);
 	if (unlikely(!outer))
@@ -416,14 +452,14 @@ static struct sk_buff *gso_encrypt_outer(struct gso_state *gso,
 	skb_reserve(outer, DATA_PACKET_HEAD_ROOM);
 
 	while (segs < gso->outer_segs && gso->offset < gso->skb->len) {
-		ret = gso_add_message(gso, outer, pfrag);
-		if (ret == -EMSGSIZE)
-			break;
-		if (unlikely(ret)) {
+		n = gso_add_messages(gso, outer, pfrag, gso->outer_segs - segs);
+		if (unlikely(n < 0)) {
 			kfree_skb(outer);
 			return NULL;
 		}
-		++segs;
+		if (!n)
+			break;
+		segs += n;
 	}
 
 	if (likely(segs > 1)) {
@@ -505,7 +541,8 @@ bool wg_gso_encrypt(struct sk_buff *skb, struct noise_keypair *keypair,
 	/* The hash must be that of the inner packet, as for other packets. */
 	skb_get_hash(skb);
 
-	gso_start(&gso, skb, keypair);
+	if (unlikely(!gso_start(&gso, skb, keypair)))
+		return false;
 	outer = gso_encrypt_all(&gso, pfrag, &last);
 	if (unlikely(!outer))
 		return false;

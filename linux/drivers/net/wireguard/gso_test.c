@@ -59,6 +59,8 @@ struct gso_case {
 		   TCP_FLAG_ECE)
 
 static const struct gso_case gso_cases[] = {
+	UDP4("2 segments", 1392, 1393),
+	UDP4("3 segments", 1392, 3 * 1392),
 	UDP4("4 segments", 1392, 4 * 1392),
 	UDP4("44 segments", 1392, 44 * 1392),
 	UDP4("short last", 1392, 43 * 1392 + 1),
@@ -80,6 +82,8 @@ static const struct gso_case gso_cases[] = {
 	UDP6("4 segments", 1372, 4 * 1372),
 	UDP6("44 segments", 1372, 44 * 1372),
 	UDP6("short last", 1372, 43 * 1372 + 1, .frag = 4096, .linear = 1),
+	TCP4("2 segments", 1368, 1369, .tcp_flags = ALL_FLAGS),
+	TCP4("3 segments", 1368, 3 * 1368, .tcp_flags = ALL_FLAGS),
 	TCP4("4 segments", 1368, 4 * 1368),
 	TCP4("full", 1368, 65483, .outer = 2),
 	TCP4("frags", 1368, 17 * 3777, .frag = 3777, .outer = 2),
@@ -475,7 +479,7 @@ static void gso_spoil_extension(struct sk_buff *skb)
 
 static void gso_spoil_segs(struct sk_buff *skb)
 {
-	skb_shinfo(skb)->gso_size = 5 * 1300 / 3 + 1;
+	skb_shinfo(skb)->gso_size = 5 * 1300;
 }
 
 static void gso_spoil_length(struct sk_buff *skb)
@@ -502,7 +506,7 @@ static const struct {
 	{ "ihl", &gso_refused_udp4, gso_spoil_ihl },
 	{ "doff", &gso_refused_tcp4, gso_spoil_doff },
 	{ "extension header", &gso_refused_udp6, gso_spoil_extension },
-	{ "3 segments", &gso_refused_udp4, gso_spoil_segs },
+	{ "one segment", &gso_refused_udp4, gso_spoil_segs },
 	{ "no payload", &gso_refused_udp4, gso_spoil_length },
 };
 

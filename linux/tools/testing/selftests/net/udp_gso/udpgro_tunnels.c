@@ -725,11 +725,13 @@ static bool next_reinjected(void *arg)
 	 */
 	if (!ri->r->vlan && !expect_segments(&ri->want))
 		return false;
-	if (!readable(watch_fd, WAIT_MS))
-		return fail("no packet to read");
-	len = read_vnet(ri->r, buf, sizeof(buf), ri->want.sport);
+	do {
+		if (!readable(watch_fd, WAIT_MS))
+			return fail("no packet to read");
+		len = read_vnet(ri->r, buf, sizeof(buf), ri->want.sport);
+	} while (!len);
 	fd = vnet_socket("w0", 0);
-	if (write(fd, buf, len) != len || !len)
+	if (write(fd, buf, len) != len)
 		fail("write of %d bytes: %s", len, strerror(errno));
 	close(fd);
 
