@@ -45,13 +45,18 @@
 /* @skb: GSO packet, data at the IP header
  * @keypair: key of the messages
  * @nonce: nonce of the next message
+ * @segs: segments that are left
+ * @same: number of the next segments that have the headers in @template
  * @offset: offset of the payload of the next segment
+ * @len: bytes of payload in each of the next @same segments
+ * @padded_len: bytes of the headers, payload and padding of each of them
  * @size: bytes of payload in each segment; the last one may be shorter
  * @l4: offset of the UDP or TCP header
  * @headers_len: bytes of all headers of a segment
  * @message_len: bytes of the message of a segment with @size bytes of payload
  * @outer_segs: maximum number of messages in an outer packet
- * @padding: bytes of padding of the next message
+ * @id: IPv4 ID of the next segment
+ * @id_step: 0 if all segments have the same IPv4 ID, or else 1
  * @pseudo: checksum of the pseudo header without the length
  * @ip_csum: checksum of the IPv4 header without the ID
  * @l4_csum: checksum of the pseudo header and of the UDP or TCP header without
@@ -60,20 +65,24 @@
  * @last_flags: TCP flags that only the last segment has
  * @is_ipv4: the headers have an IPv4 header, not an IPv6 header
  * @is_tcp: the headers have a TCP header, not a UDP header
- * @fixed_id: all segments have the same IPv4 ID
  * @template: header of the next message and headers of the next segment
  */
 struct gso_state {
 	const struct sk_buff *skb;
 	const struct noise_keypair *keypair;
 	u64 nonce;
+	unsigned int segs;
+	unsigned int same;
 	unsigned int offset;
+	unsigned int len;
+	unsigned int padded_len;
 	unsigned int size;
 	unsigned int l4;
 	unsigned int headers_len;
 	unsigned int message_len;
 	unsigned int outer_segs;
-	unsigned int padding;
+	u16 id;
+	u16 id_step;
 	__wsum pseudo;
 	__wsum ip_csum;
 	__wsum l4_csum;
@@ -81,7 +90,6 @@ struct gso_state {
 	__be32 last_flags;
 	bool is_ipv4;
 	bool is_tcp;
-	bool fixed_id;
 	u8 template[sizeof(struct message_data) + GSO_MAX_HEADERS_LEN]
 		__aligned(__alignof__(struct message_data));
 };
@@ -221,17 +229,20 @@ static bool gso_start(struct gso_state *gso, const struct sk_buff *skb,
 		      const struct noise_keypair *keypair)
 {
 	struct message_data *message = (struct message_data *)gso->template;
-	unsigned int mtu = PACKET_CB(skb)->mtu, segs = PACKET_CB(skb)->segs;
+	unsigned int mtu = PACKET_CB(skb)->mtu;
 	unsigned int type = skb_shinfo(skb)->gso_type;
 
 	gso->skb = skb;
 	gso->keypair = keypair;
 	gso->nonce = PACKET_CB(skb)->nonce;
+	gso->segs = PACKET_CB(skb)->segs;
+	gso->same = 0;
 	gso->size = skb_shinfo(skb)->gso_size;
 	gso->l4 = skb_checksum_start_offset(skb);
 	gso->is_ipv4 = gso_is_ipv4(skb);
 	gso->is_tcp = !(type & SKB_GSO_UDP_L4);
-	gso->fixed_id = type & SKB_GSO_TCP_FIXEDID;
+	gso->id = gso->is_ipv4 ? ntohs(ip_hdr(skb)->id) : 0;
+	gso->id_step = !(type & SKB_GSO_TCP_FIXEDID);
 
 	message->header.type = cpu_to_le32(MESSAGE_DATA);
 	message->key_idx = keypair->remote_index;
@@ -246,7 +257,7 @@ static bool gso_start(struct gso_state *gso, const struct sk_buff *skb,
 
 	/* A nonce must never encrypt two messages. */
 	if (WARN_ON_ONCE(DIV_ROUND_UP(skb->len - gso->headers_len,
-				      gso->size) != segs))
+				      gso->size) != gso->segs))
 		return false;
 
 	gso->offset = gso->headers_len;
@@ -255,8 +266,9 @@ static bool gso_start(struct gso_state *gso, const struct sk_buff *skb,
 	/* Outer packets of equal length */
 	gso->outer_segs = min_t(unsigned int, UDP_MAX_SEGMENTS,
 				GSO_MAX_OUTER_LEN / gso->message_len);
-	gso->outer_segs = DIV_ROUND_UP(segs, DIV_ROUND_UP(segs,
-							  gso->outer_segs));
+	gso->outer_segs = DIV_ROUND_UP(gso->segs,
+				       DIV_ROUND_UP(gso->segs,
+						    gso->outer_segs));
 
 	return true;
 }
@@ -273,9 +285,9 @@ static void gso_set_ip_header(struct gso_state *gso, unsigned int len)
 	}
 
 	iph->tot_len = htons(len);
+	iph->id = 0;
 	iph->check = 0;
-	gso->ip_csum = csum_sub(csum_partial(iph, gso->l4, 0),
-				(__force __wsum)iph->id);
+	gso->ip_csum = csum_partial(iph, gso->l4, 0);
 }
 
 /* @len: bytes of UDP header and payload; @csum: checksum of the pseudo header */
@@ -289,34 +301,40 @@ static void gso_set_udp_header(struct gso_state *gso, unsigned int len,
 	gso->l4_csum = csum_partial(uh, sizeof(*uh), csum);
 }
 
-static void gso_set_tcp_header(struct gso_state *gso, bool is_last, __wsum csum)
+static void gso_set_tcp_header(struct gso_state *gso, __wsum csum)
 {
 	struct tcphdr *th = gso_l4_header(gso);
 
 	if (gso->offset > gso->headers_len)
 		th->cwr = 0;
-	if (is_last)
+	if (gso->segs == 1)
 		tcp_flag_word(th) |= gso->last_flags;
 	th->check = 0;
 	gso->l4_csum = csum_sub(csum_partial(th, __tcp_hdrlen(th), csum),
 				(__force __wsum)th->seq);
 }
 
-/* Writes the headers of the next segment, which has @len bytes of payload, into
- * the template, without the fields that gso_complete_headers() writes.
+/* Writes the headers of the next segment into the template, without the fields
+ * that gso_complete_headers() writes. The first and the last segment have
+ * headers of their own, the others have the same ones.
  */
-static void gso_set_headers(struct gso_state *gso, unsigned int len)
+static void gso_set_headers(struct gso_state *gso)
 {
-	bool is_last = gso->offset + len == gso->skb->len;
-	unsigned int ip_len = gso->headers_len + len;
-	unsigned int l4_len = ip_len - gso->l4;
+	bool is_first = gso->offset == gso->headers_len;
+	unsigned int ip_len, l4_len;
 	__wsum csum;
 
-	gso->padding = wg_packet_padding(ip_len, PACKET_CB(gso->skb)->mtu);
+	gso->same = is_first || gso->segs == 1 ? 1 : gso->segs - 1;
+	gso->len = min(gso->size, gso->skb->len - gso->offset);
+	ip_len = gso->headers_len + gso->len;
+	l4_len = ip_len - gso->l4;
+	gso->padded_len = ip_len + wg_packet_padding(ip_len,
+						     PACKET_CB(gso->skb)->mtu);
+
 	gso_set_ip_header(gso, ip_len);
 	csum = csum_add(gso->pseudo, (__force __wsum)htonl(l4_len));
 	if (gso->is_tcp)
-		gso_set_tcp_header(gso, is_last, csum);
+		gso_set_tcp_header(gso, csum);
 	else
 		gso_set_udp_header(gso, l4_len, csum);
 }
@@ -329,62 +347,61 @@ static void gso_complete_headers(struct gso_state *gso, __wsum csum)
 	struct message_data *message = (struct message_data *)gso->template;
 	struct iphdr *iph = (struct iphdr *)message->encrypted_data;
 	struct tcphdr *th = gso_l4_header(gso);
+	__sum16 check;
 
 	message->counter = cpu_to_le64(gso->nonce);
-	if (gso->is_ipv4)
+	if (gso->is_ipv4) {
+		iph->id = htons(gso->id);
 		iph->check = csum_fold(csum_add(gso->ip_csum,
 						(__force __wsum)iph->id));
+	}
 
 	csum = csum_add(csum, gso->l4_csum);
 	if (gso->is_tcp)
 		csum = csum_add(csum, (__force __wsum)th->seq);
-	*gso->check = csum_fold(csum);
-	if (!*gso->check && !gso->is_tcp)
-		*gso->check = CSUM_MANGLED_0;
+	check = csum_fold(csum);
+	if (!check && !gso->is_tcp)
+		check = CSUM_MANGLED_0;
+	*gso->check = check;
 }
 
-static void gso_next_segment(struct gso_state *gso, unsigned int len)
+static void gso_next_segment(struct gso_state *gso)
 {
-	struct message_data *message = (struct message_data *)gso->template;
-	struct iphdr *iph = (struct iphdr *)message->encrypted_data;
 	struct tcphdr *th = gso_l4_header(gso);
 
 	++gso->nonce;
-	gso->offset += len;
-	if (gso->is_ipv4 && !gso->fixed_id)
-		iph->id = htons(ntohs(iph->id) + 1);
+	--gso->segs;
+	--gso->same;
+	gso->offset += gso->len;
+	gso->id += gso->id_step;
 	if (gso->is_tcp)
-		th->seq = htonl(ntohl(th->seq) + len);
+		be32_add_cpu(&th->seq, gso->len);
 }
 
 /* Writes the message of the next segment to @to, and returns its length. */
 static unsigned int gso_encrypt_segment(struct gso_state *gso, u8 *to)
 {
 	u8 *plaintext = to + offsetof(struct message_data, encrypted_data);
-	unsigned int left = gso->skb->len - gso->offset;
-	unsigned int len = min(gso->size, left);
-	unsigned int plain_len = gso->headers_len + len;
-	unsigned int padded_len;
+	unsigned int plain_len;
 	__wsum csum;
 
-	/* The other segments have the headers of the second one. */
-	if (gso->offset <= gso->headers_len + gso->size || left <= gso->size)
-		gso_set_headers(gso, len);
-	padded_len = plain_len + gso->padding;
+	if (!gso->same)
+		gso_set_headers(gso);
+	plain_len = gso->headers_len + gso->len;
 
 	csum = skb_copy_and_csum_bits(gso->skb, gso->offset,
-				      plaintext + gso->headers_len, len);
+				      plaintext + gso->headers_len, gso->len);
 	gso_complete_headers(gso, csum);
 	memcpy(to, gso->template,
 	       sizeof(struct message_data) + gso->headers_len);
-	if (gso->padding)
-		memset(plaintext + plain_len, 0, gso->padding);
+	if (gso->padded_len > plain_len)
+		memset(plaintext + plain_len, 0, gso->padded_len - plain_len);
 
-	chacha20poly1305_encrypt(plaintext, plaintext, padded_len, NULL, 0,
+	chacha20poly1305_encrypt(plaintext, plaintext, gso->padded_len, NULL, 0,
 				 gso->nonce, gso->keypair->sending.key);
-	gso_next_segment(gso, len);
+	gso_next_segment(gso);
 
-	return message_data_len(padded_len);
+	return message_data_len(gso->padded_len);
 }
 
 /* Adds the next @len bytes of @pfrag to @skb. */
@@ -418,8 +435,8 @@ static int gso_add_messages(struct gso_state *gso, struct sk_buff *outer,
 			    struct page_frag *pfrag, unsigned int max)
 {
 	unsigned int nr_frags = skb_shinfo(outer)->nr_frags;
-	unsigned int n, len = 0;
-	u8 *to;
+	u8 *from, *to;
+	unsigned int n;
 
 	if (unlikely(!skb_page_frag_refill(gso->message_len, pfrag, GSO_GFP)))
 		return -ENOMEM;
@@ -428,11 +445,13 @@ static int gso_add_messages(struct gso_state *gso, struct sk_buff *outer,
 				       pfrag->offset)))
 		return 0;
 
-	to = page_address(pfrag->page) + pfrag->offset;
-	max = min(max, (pfrag->size - pfrag->offset) / gso->message_len);
-	for (n = 0; n < max && gso->offset < gso->skb->len; n++)
-		len += gso_encrypt_segment(gso, to + len);
-	gso_add_frag(gso, outer, pfrag, len);
+	from = page_address(pfrag->page) + pfrag->offset;
+	to = from;
+	max = min3(max, gso->segs,
+		   (pfrag->size - pfrag->offset) / gso->message_len);
+	for (n = 0; n < max; n++)
+		to += gso_encrypt_segment(gso, to);
+	gso_add_frag(gso, outer, pfrag, to - from);
 
 	return n;
 }
@@ -451,7 +470,7 @@ static struct sk_buff *gso_encrypt_outer(struct gso_state *gso,
 		return NULL;
 	skb_reserve(outer, DATA_PACKET_HEAD_ROOM);
 
-	while (segs < gso->outer_segs && gso->offset < gso->skb->len) {
+	while (segs < gso->outer_segs && gso->segs) {
 		n = gso_add_messages(gso, outer, pfrag, gso->outer_segs - segs);
 		if (unlikely(n < 0)) {
 			kfree_skb(outer);
@@ -479,7 +498,7 @@ static struct sk_buff *gso_encrypt_all(struct gso_state *gso,
 {
 	struct sk_buff *list = NULL, **link = &list;
 
-	while (gso->offset < gso->skb->len) {
+	while (gso->segs) {
 		*link = gso_encrypt_outer(gso, pfrag);
 		if (unlikely(!*link)) {
 			kfree_skb_list(list);
