@@ -9,7 +9,8 @@ bench/counts.py save FAMILY JSON TREES KERNEL GUEST COUNTS MAP [KERNEL GUEST COU
 	of each kernel
 bench/counts.py add JSON KERNEL GUEST COUNTS MAP
 	adds to the rows in JSON: "copy", the instructions per datagram of the copy from user space;
-	"slab", "frag" and "page", the calls of these allocators per datagram
+	"slab", "frag" and "page", the calls of these allocators per datagram; "crypto", the
+	instructions per datagram of encryption and of all copies of the payload, if there is encryption
 
 GUEST is the output of bench/guest in one boot. COUNTS is the output of the plugin. MAP is the
 kernel's System.map.
@@ -25,6 +26,12 @@ import figures
 PROGRAM = "(program)"
 MOST = 25
 COPY = "rep_movs_alternative"
+# The functions of ChaCha20-Poly1305, and the FPU functions that only they call. memcpy() is not
+# included, because it copies headers in most rows.
+ENCRYPTION = r"_*(chacha|poly1305|crypto_xor)\w*|irq_fpu_usable|kernel_fpu_(begin_mask|end)"
+# Encryption erases its state with memset(). Other calls of memset() in these rows clear sk_buffs; stock has more of them.
+ERASING = "memset_orig"
+COPIES = rf"{COPY}|csum_partial_copy_(generic|nocheck)|skb_copy_and_csum_bits"
 ALLOCATORS = {"slab": r"(__kmalloc|kmem_cache_alloc)\w*_noprof",
               "frag": r"__page_frag_alloc_align",
               "page": r"(__alloc_pages|alloc_pages_bulk)_noprof"}
@@ -61,6 +68,10 @@ class Profile:
 
     def total(self):
         return sum(self.instructions.values())
+
+    def matching(self, pattern):
+        """The instructions of the functions whose names match."""
+        return sum(c for n, c in self.instructions.items() if re.fullmatch(pattern, n))
 
     def most(self):
         return sorted(self.instructions, key=self.instructions.get, reverse=True)[:MOST]
@@ -152,6 +163,9 @@ def add(path, *group):
         if not figure:
             continue
         figure.row["copy"] = round(profile.instructions.get(COPY, 0), 2)
+        encryption = profile.matching(ENCRYPTION)
+        if encryption:
+            figure.row["crypto"] = round(encryption + profile.matching(f"{ERASING}|{COPIES}"), 2)
         for kind, pattern in ALLOCATORS.items():
             figure.row[kind] = round(sum(c for n, c in profile.calls.items()
                                          if re.fullmatch(pattern, n)), 3)

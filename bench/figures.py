@@ -77,7 +77,8 @@ def select(names):
 class Figure:
     """One row over one family on one kernel. The guest's clock advances by 1 ns per instruction.
 
-    each: instructions per datagram; queued: bytes of memory per datagram
+    each: instructions per datagram; queued: bytes of memory per datagram; path: instructions per datagram without
+    encryption and copies of the payload, if they were counted
     """
 
     def __init__(self, row):
@@ -85,6 +86,7 @@ class Figure:
         queued = row.get("truesize", row.get("memory"))
         self.queued = None if queued is None else queued / row["datagrams"]
         self.each = row["ns"] / row["datagrams"] if "ns" in row else None
+        self.path = self.each - row["crypto"] if self.each and "crypto" in row else None
         if self.each:
             seconds = row["ns"] / 1e9
             self.mbytes = row["bytes"] / 1e6 / seconds

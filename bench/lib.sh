@@ -20,7 +20,7 @@ tree() {
 
 # Only QEMU's TCG has a clock that counts instructions.
 need_counting() {
-	need gcc libc6-dev ethtool iproute2 nftables qemu-system-x86 busybox-static python3
+	need gcc libc6-dev ethtool iproute2 nftables wireguard-tools qemu-system-x86 busybox-static python3
 	qemu-system-x86_64 -accel help | grep -qx tcg ||
 		die "this machine cannot count instructions: its QEMU does not support TCG"
 }
@@ -53,7 +53,7 @@ boot() {
 	local kernel=$1 list=$2 seed=$3 p files=()
 	shift 3
 	for p in guest devices; do files+=(--file "$BENCH/$p:/bench/$p"); done
-	for p in ip tc nft; do files+=(--file "$(PATH=$PATH:/usr/sbin:/sbin command -v "$p"):/bench/$p"); done
+	for p in ip tc nft wg chrt; do files+=(--file "$(PATH=$PATH:/usr/sbin:/sbin command -v "$p"):/bench/$p"); done
 	"$TOP/vm/run" --kernel "$kernel" --root initramfs --icount --mem 512 --timeout 1800 \
 		--file "$OUT/send:/bench/send" --file "$list:/bench/list" \
 		--file "$(PATH=$PATH:/usr/sbin:/sbin command -v ethtool):/sbin/ethtool" "${files[@]}" \

@@ -18,6 +18,10 @@
  *	-V		reads them with virtio headers
  *	-H		prints the truesize of one queued burst instead of instructions
  *	-P		prints the memory of queued bursts instead of instructions
+ *	-W		sends all bursts of a run, and then waits until all packets have
+ *			left. WireGuard encrypts in a worker, which runs while the sender
+ *			waits
+ *	-t		sends TCP segments of SIZE bytes, without a receiver
  *	-w N, -n N, -r N  warm-up bursts, bursts per run, runs
  *
  * Exit status 4: the kernel does not have the socket option, or refuses
@@ -44,12 +48,15 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 
 #define PORT		8000
 #define UNSUPPORTED	4
 #define PIECES_MAX	1024	/* iovec entries, or messages of sendmmsg() */
 #define VNET_HDR_LEN	10
+#define TCPOPT_TIMESTAMP	8
+#define TIMESTAMP_LEN	12	/* bytes of this option and its padding */
 #define QUEUED_BURSTS	64	/* so that partly filled slabs do not matter */
 #define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
 #define OFFLOADS_USO	(OFFLOADS | TUN_F_USO4 | TUN_F_USO6)
@@ -57,13 +64,15 @@
 static int family = AF_INET;
 static const char *dest, *tun, *receiver;
 static unsigned long burst, size, piece, warm, bursts = 1, runs = 1;
-static bool gso, gro, many, more, zerocopy, vnet, queued, memory;
+static bool gso, gro, many, more, zerocopy, vnet, queued, memory, tcp, waits;
 
 static char buffer[1 << 16];
 static struct iovec iov[PIECES_MAX];
 static struct mmsghdr messages[PIECES_MAX];
 static unsigned long message, pieces, calls;
-static int tx, rx = -1;
+static int tx = -1, rx = -1;
+static struct sockaddr_storage to;
+static socklen_t to_len;
 
 /* The plugin bench/count.c finds the measured part by these functions. */
 #define MARK __attribute__((noinline, noclone, section(".mark")))
@@ -109,7 +118,7 @@ static void enter(const char *path, int ns)
 }
 
 /* A socket stays in the namespace that it was opened in. */
-static int open_receiver(const struct sockaddr *addr, socklen_t len)
+static int open_receiver(void)
 {
 	int here = open("/proc/self/ns/net", O_RDONLY);
 	char path[PATH_MAX];
@@ -121,7 +130,7 @@ static int open_receiver(const struct sockaddr *addr, socklen_t len)
 	fd = udp_socket();
 	if (gro)
 		set(fd, IPPROTO_UDP, UDP_GRO, "UDP_GRO", 1);
-	if (bind(fd, addr, len))
+	if (bind(fd, (void *)&to, to_len))
 		error(1, errno, "bind");
 	enter("here", here);
 	return fd;
@@ -154,27 +163,63 @@ static int open_tun(void)
 	return -1;
 }
 
+/* Makes a connection with TCP_REPAIR, which needs no peer. The segments are
+ * never acknowledged. The route must have an initial congestion window that is
+ * large enough for all of them. Closes the previous connection.
+ */
+static void connect_tcp(void)
+{
+	struct tcp_repair_opt options = { .opt_code = TCPOPT_TIMESTAMP };
+	struct tcp_repair_window window;
+	socklen_t len = sizeof(window);
+
+	if (tx >= 0) {
+		set(tx, IPPROTO_TCP, TCP_REPAIR, "TCP_REPAIR", TCP_REPAIR_ON);
+		close(tx); /* sends nothing */
+	}
+	tx = socket(family, SOCK_STREAM, 0);
+	if (tx < 0)
+		error(1, errno, "socket");
+	set(tx, SOL_SOCKET, SO_SNDBUFFORCE, "SO_SNDBUFFORCE", 16 << 20);
+	set(tx, IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", 1);
+	set(tx, IPPROTO_TCP, TCP_REPAIR, "TCP_REPAIR", TCP_REPAIR_ON);
+	set(tx, IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", size + TIMESTAMP_LEN);
+	if (connect(tx, (void *)&to, to_len))
+		error(1, errno, "connect");
+	if (setsockopt(tx, IPPROTO_TCP, TCP_REPAIR_OPTIONS, &options, sizeof(options)))
+		error(1, errno, "TCP_REPAIR_OPTIONS");
+	if (getsockopt(tx, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, &len))
+		error(1, errno, "TCP_REPAIR_WINDOW");
+	window.snd_wnd = 1 << 30;
+	window.max_window = window.snd_wnd;
+	if (setsockopt(tx, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, len))
+		error(1, errno, "TCP_REPAIR_WINDOW");
+	set(tx, IPPROTO_TCP, TCP_REPAIR, "TCP_REPAIR", TCP_REPAIR_OFF_NO_WP);
+}
+
 static void open_sockets(void)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	bool is6 = family == AF_INET6;
-	struct sockaddr *addr = is6 ? (void *)&v6 : (void *)&v4;
-	socklen_t len = is6 ? sizeof(v6) : sizeof(v4);
 
 	if (!dest || inet_pton(family, dest,
 			       is6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr) != 1)
 		error(1, 0, "no address: -D");
+	to_len = is6 ? sizeof(v6) : sizeof(v4);
+	memcpy(&to, is6 ? (void *)&v6 : (void *)&v4, to_len);
+	if (tcp)
+		return;
 	tx = udp_socket();
 	if (gso)
 		set(tx, IPPROTO_UDP, UDP_SEGMENT, "UDP_SEGMENT", size);
 	if (zerocopy)
 		set(tx, SOL_SOCKET, SO_ZEROCOPY, "SO_ZEROCOPY", 1);
 	if (receiver)
-		rx = open_receiver(addr, len);
+		rx = open_receiver();
 	if (tun)
 		rx = open_tun();
-	if (connect(tx, addr, len))
+	if (connect(tx, (void *)&to, to_len))
 		error(1, errno, "connect");
 }
 
@@ -260,6 +305,16 @@ static void drain(void)
 	}
 }
 
+static unsigned int charged(void)
+{
+	unsigned int info[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(tx, SOL_SOCKET, SO_MEMINFO, info, &len))
+		error(1, errno, "SO_MEMINFO");
+	return info[SK_MEMINFO_WMEM_ALLOC];
+}
+
 static void transfer(void)
 {
 	unsigned long i, n = burst / message, before = calls;
@@ -276,6 +331,37 @@ static void transfer(void)
 		drain();
 }
 
+static void set_policy(int policy)
+{
+	struct sched_param param = { .sched_priority = policy == SCHED_FIFO ? 2 : 0 };
+
+	if (sched_setscheduler(0, policy, &param))
+		error(1, errno, "sched_setscheduler");
+}
+
+static void transfer_all(unsigned long n)
+{
+	while (n--)
+		transfer();
+	if (!waits)
+		return;
+	set_policy(SCHED_IDLE);
+	while (charged()) /* with the packets that have not left */
+		sched_yield();
+}
+
+/* With -W, a worker does not preempt the sender while it sends, and the waiting
+ * sender does not preempt a worker. So the number of context switches is always
+ * the same. bench/devices sets the priority of the workers to 1.
+ */
+static void prepare_run(void)
+{
+	if (tcp)
+		connect_tcp();
+	if (waits)
+		set_policy(SCHED_FIFO);
+}
+
 static unsigned long long now(void)
 {
 	struct timespec ts;
@@ -288,16 +374,6 @@ static void print(const char *what, unsigned long long value)
 {
 	printf("{\"calls\": %lu, \"datagrams\": %lu, \"bytes\": %lu, \"%s\": %llu}\n",
 	       calls, bursts * (burst / size), bursts * burst, what, value);
-}
-
-static unsigned int charged(void)
-{
-	unsigned int info[SK_MEMINFO_VARS];
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(tx, SOL_SOCKET, SO_MEMINFO, info, &len))
-		error(1, errno, "SO_MEMINFO");
-	return info[SK_MEMINFO_WMEM_ALLOC];
 }
 
 /* Free pages, including those on the per-CPU lists. */
@@ -346,16 +422,15 @@ static void measure_memory(void)
 static void measure_instructions(void)
 {
 	unsigned long long ns, least = ULLONG_MAX;
-	unsigned long i;
 
-	for (i = 0; i < warm; i++)
-		transfer();
+	prepare_run();
+	transfer_all(warm);
 	while (runs--) {
+		prepare_run();
 		calls = 0;
 		ns = now();
 		mark_begin();
-		for (i = 0; i < bursts; i++)
-			transfer();
+		transfer_all(bursts);
 		mark_end();
 		ns = now() - ns;
 		if (ns < least)
@@ -369,7 +444,7 @@ int main(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "46D:GHI:M:PR:S:T:Vd:mn:r:s:w:z")) != -1) {
+	while ((c = getopt(argc, argv, "46D:GHI:M:PR:S:T:VWd:mn:r:s:tw:z")) != -1) {
 		switch (c) {
 		case '4': case '6': family = c == '6' ? AF_INET6 : AF_INET; break;
 		case 'D': dest = optarg; break;
@@ -383,10 +458,12 @@ int main(int argc, char **argv)
 		case 'd': size = strtoul(optarg, NULL, 0); break;
 		case 'T': tun = optarg; break;
 		case 'V': vnet = true; break;
+		case 'W': waits = true; break;
 		case 'm': many = true; break;
 		case 'n': bursts = strtoul(optarg, NULL, 0); break;
 		case 'r': runs = strtoul(optarg, NULL, 0); break;
 		case 's': burst = strtoul(optarg, NULL, 0); break;
+		case 't': tcp = true; break;
 		case 'w': warm = strtoul(optarg, NULL, 0); break;
 		case 'z': zerocopy = true; break;
 		default: return 2;
