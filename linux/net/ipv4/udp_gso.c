@@ -682,6 +682,16 @@ static struct sock *udp_gso_take_owner(struct sk_buff *gso_skb,
 	return NULL;
 }
 
+/* A TCP socket usually wants the timestamp of its last byte. */
+static void udp_gso_keep_owner_tstamp(const struct sk_buff *gso_skb,
+				      struct sk_buff *segs)
+{
+	struct sk_buff *tail = segs->prev;
+	bool is_tcp = tail->destructor == tcp_wfree;
+
+	udp_gso_keep_tstamp(gso_skb, is_tcp ? tail : segs);
+}
+
 /* @delta: truesize of all segments minus the truesize of the GSO packet, which
  *	is already charged to the socket
  */
@@ -831,7 +841,7 @@ static struct sk_buff *__udp_gso_segment_fast(struct sk_buff *skb,
 		skb->destructor = NULL;
 		skb->sk = NULL;
 	}
-	udp_gso_keep_tstamp(skb, segs);
+	udp_gso_keep_owner_tstamp(skb, segs);
 	udp_gso_mark_csum_done(skb);
 
 	return segs;
@@ -938,7 +948,7 @@ struct sk_buff *__udp_gso_segment(struct sk_buff *gso_skb,
 		return segs;
 
 	udp_gso_complete_segs(gso_skb, segs);
-	udp_gso_keep_tstamp(gso_skb, segs);
+	udp_gso_keep_owner_tstamp(gso_skb, segs);
 
 	udp_gso_mark_csum_done(gso_skb);
 

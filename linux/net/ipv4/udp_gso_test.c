@@ -31,6 +31,7 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <net/udp.h>
 #include <net/udp_gso.h>
 #include <net/udp_gso_walk.h>
@@ -1317,6 +1318,37 @@ static void udp_gso_no_owner_test(struct kunit *test)
 	udp_gso_split(test, t);
 }
 
+/* A tunnel can send the data of a TCP socket. The request for a timestamp is
+ * moved to the last segment. tcp_wfree() needs a TCP socket, so the segments get
+ * another destructor before they are freed.
+ */
+static void udp_gso_tcp_owner_test(struct kunit *test)
+{
+	struct udp_gso_test *t = udp_gso_setup_param(test);
+	struct sk_buff *skb = udp_gso_build(test, t), *segs, *seg;
+	unsigned int truesize = 0;
+
+	skb->destructor = tcp_wfree;
+	segs = udp_gso_segment(test, t, skb);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
+	for (seg = segs; seg; seg = seg->next) {
+		KUNIT_EXPECT_PTR_EQ(test, seg->destructor, tcp_wfree);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(seg)->tskey,
+				seg->next ? 0 : TEST_TSKEY);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(seg)->tx_flags &
+				SKBTX_ANY_TSTAMP,
+				seg->next ? 0 : TEST_TX_FLAGS &
+				SKBTX_ANY_TSTAMP);
+		seg->destructor = sock_wfree;
+		truesize += seg->truesize;
+	}
+	KUNIT_EXPECT_PTR_EQ(test, skb->destructor, NULL);
+	KUNIT_EXPECT_EQ(test, udp_gso_wmem(t), truesize + 1);
+	consume_skb(skb);
+	kfree_skb_list(segs);
+	udp_gso_check_released(test, t);
+}
+
 static void udp_gso_foreign_owner_test(struct kunit *test)
 {
 	struct udp_gso_test *t = udp_gso_setup_param(test);
@@ -2368,6 +2400,7 @@ static struct kunit_case udp_gso_test_cases[] = {
 	KUNIT_CASE_PARAM(udp_gso_zero_test, udp_gso_zero_params),
 	KUNIT_CASE_PARAM(udp_gso_no_owner_test, udp_gso_alloc_params),
 	KUNIT_CASE_PARAM(udp_gso_foreign_owner_test, udp_gso_alloc_params),
+	KUNIT_CASE_PARAM(udp_gso_tcp_owner_test, udp_gso_alloc_params),
 	KUNIT_CASE_PARAM(udp_gso_whole_test, udp_gso_whole_params),
 	KUNIT_CASE_PARAM(udp_gso_drop_test, udp_gso_drop_gen_params),
 	KUNIT_CASE_PARAM(udp_gso_refusal_test, udp_gso_refusal_gen_params),

@@ -171,8 +171,9 @@ static unsigned int gso_pull_headers(struct sk_buff *skb)
  * @skb: GSO packet in wg_xmit()
  * @mtu: MTU inside of the tunnel, 0 if there is none
  *
- * The headers of @skb are pulled into the linear part. The lengths in an
- * untrusted packet (SKB_GSO_DODGY) are checked.
+ * The headers of @skb are pulled into the linear part. Their lengths are checked,
+ * because an untrusted packet (SKB_GSO_DODGY) may have any. wg_gso_encrypt()
+ * replaces the length fields of the segments.
  *
  * Return: number of segments; 1 if @skb must be segmented by skb_gso_segment().
  */
@@ -547,8 +548,8 @@ static void gso_move_tstamp(struct sk_buff *from, struct sk_buff *to)
  * of the peer by its prev pointer, so it stays the same sk_buff. Further outer
  * packets are added to the list behind @skb, and need no other preparation.
  *
- * Return: true if successful; false if there is no memory. Then the data of @skb
- * has not changed.
+ * Return: true if successful; false if there is no memory, or if the number of
+ * segments is not that of the nonces. Then the data of @skb has not changed.
  */
 bool wg_gso_encrypt(struct sk_buff *skb, struct noise_keypair *keypair,
 		    struct page_frag *pfrag)

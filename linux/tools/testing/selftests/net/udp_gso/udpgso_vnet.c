@@ -813,7 +813,7 @@ static const struct offload_row {
 	{ OFF_TSO, 0, 0 },
 	{ TUN_F_CSUM, 0, 0 },
 	{ 0, 0, 0 },
-	{ OFF_ALL | 0x80, -EINVAL, -EINVAL },
+	{ OFF_ALL | 0x8000, -EINVAL, -EINVAL },
 };
 
 /* Invalid flags must not change the offloads. */
