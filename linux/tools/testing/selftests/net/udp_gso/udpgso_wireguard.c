@@ -1665,8 +1665,8 @@ close:
 }
 
 /* Nonces of messages that two CPUs send at the same time: each value is used
- * once, and none is left out. Messages of two keys do not occur, because the
- * session is younger than REKEY_AFTER_TIME.
+ * once, and none is left out. If both peers start a handshake at the same time,
+ * there is a second key. Then only the messages of the second key count.
  */
 
 #define MAX_NONCES	(1 << 17)
@@ -1674,15 +1674,24 @@ close:
 static void nonce_read(int fd, bool *seen, __u32 *first, __u32 *nr)
 {
 	const unsigned char *wg = frame.buf + ETH_HLEN + 20 + 8;
-	__u32 nonce;
+	static __u32 key, old_key;
+	__u32 key_idx, nonce;
 
 	while (wire_recv(fd) >= 0) {
 		if (frame.buf[12] != 8 || frame.buf[13] ||
 		    get16(wg - 6) != WG_PORT || wg[0] != 4)
 			continue;
+		memcpy(&key_idx, wg + 4, sizeof(key_idx));
 		memcpy(&nonce, wg + 8, sizeof(nonce));
-		if (!*nr)
+		if (*nr && key_idx == old_key)
+			continue;
+		if (!*nr || key_idx != key) {
+			old_key = *nr ? key : key_idx ^ 1;
+			key = key_idx;
+			memset(seen, 0, MAX_NONCES * sizeof(*seen));
 			*first = nonce - nonce % 1024;
+			*nr = 0;
+		}
 		if (nonce < *first || nonce - *first >= MAX_NONCES)
 			fail("nonce %u: the first message has %u", nonce,
 			     *first);
