@@ -20,7 +20,7 @@
  *	-P		prints the memory of queued bursts instead of instructions
  *	-W		sends all bursts of a run, and then waits until all packets have
  *			left. WireGuard encrypts in a worker, which runs while the sender
- *			waits
+ *			waits. With -H and -P, waits after each burst
  *	-t		sends TCP segments of SIZE bytes, without a receiver
  *	-w N, -n N, -r N  warm-up bursts, bursts per run, runs
  *
@@ -396,6 +396,13 @@ static long free_memory(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
+/* With -W, waits until the workers have nothing to do. */
+static void let_workers_run(void)
+{
+	if (waits)
+		usleep(100000);
+}
+
 /* The queue sends the first datagram and keeps the others. Exit status 5: a
  * packet of the kernel, for instance an MLD report, was sent before the first
  * datagram.
@@ -405,14 +412,19 @@ static void measure_memory(void)
 	unsigned long i;
 	long before;
 
+	if (tcp)
+		connect_tcp();
 	if (send(tx, buffer, size, 0) < 0)
 		error(1, errno, "send");
+	let_workers_run();
 	if (charged())
 		error(5, 0, "the queue did not send the first datagram");
 	bursts = memory ? QUEUED_BURSTS : 1;
 	before = free_memory();
-	for (i = 0; i < bursts; i++)
+	for (i = 0; i < bursts; i++) {
 		transfer();
+		let_workers_run();
+	}
 	if (memory)
 		print("memory", before - free_memory());
 	else

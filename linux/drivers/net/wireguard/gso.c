@@ -466,10 +466,10 @@ static struct sk_buff *gso_encrypt_outer(struct gso_state *gso,
 	struct sk_buff *outer;
 	int n;
 
-	outer = alloc_skb(DATA_PACKET_HEAD_ROOM, GSO_GFP);
+	outer = alloc_skb(SKB_HEADER_LEN, GSO_GFP);
 	if (unlikely(!outer))
 		return NULL;
-	skb_reserve(outer, DATA_PACKET_HEAD_ROOM);
+	skb_reserve(outer, SKB_HEADER_LEN);
 
 	while (segs < gso->outer_segs && gso->segs) {
 		n = gso_add_messages(gso, outer, pfrag, gso->outer_segs - segs);
