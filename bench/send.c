@@ -20,7 +20,8 @@
  *	-P		prints the memory of queued bursts instead of instructions
  *	-W		sends all bursts of a run, and then waits until all packets have
  *			left. WireGuard encrypts in a worker, which runs while the sender
- *			waits. With -H and -P, waits after each burst
+ *			waits. With -R, it then reads the datagrams. With -H and -P, waits
+ *			after each burst
  *	-t		sends TCP segments of SIZE bytes, without a receiver
  *	-w N, -n N, -r N  warm-up bursts, bursts per run, runs
  *
@@ -57,6 +58,7 @@
 #define VNET_HDR_LEN	10
 #define TCPOPT_TIMESTAMP	8
 #define TIMESTAMP_LEN	12	/* bytes of this option and its padding */
+#define WAIT_TRIES	100000	/* for a datagram, with -W */
 #define QUEUED_BURSTS	64	/* so that partly filled slabs do not matter */
 #define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
 #define OFFLOADS_USO	(OFFLOADS | TUN_F_USO4 | TUN_F_USO6)
@@ -291,14 +293,16 @@ static void read_completions(unsigned long sent)
 
 static void drain(void)
 {
-	unsigned long header = 0, got;
+	unsigned long header = 0, tries = waits ? WAIT_TRIES : 0, got;
 	ssize_t n;
 
 	if (tun)
 		header = (family == AF_INET6 ? 48 : 28) + (vnet ? VNET_HDR_LEN : 0);
 	for (got = 0; got < burst; got += n - header) {
-		n = tun ? read(rx, buffer, sizeof(buffer)) :
-			  recv(rx, buffer, sizeof(buffer), MSG_DONTWAIT);
+		do
+			n = tun ? read(rx, buffer, sizeof(buffer)) :
+				  recv(rx, buffer, sizeof(buffer), MSG_DONTWAIT);
+		while (n < 0 && errno == EAGAIN && tries-- && !sched_yield());
 		if (n <= (ssize_t)header)
 			error(1, errno, "%lu of %lu bytes arrived", got, burst);
 		calls++;
@@ -327,7 +331,7 @@ static void transfer(void)
 			send_message(flags);
 	if (zerocopy)
 		read_completions(calls - before);
-	if (rx >= 0)
+	if (rx >= 0 && !waits)
 		drain();
 }
 
@@ -341,13 +345,17 @@ static void set_policy(int policy)
 
 static void transfer_all(unsigned long n)
 {
-	while (n--)
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
 		transfer();
 	if (!waits)
 		return;
 	set_policy(SCHED_IDLE);
 	while (charged()) /* with the packets that have not left */
 		sched_yield();
+	for (i = 0; i < n && rx >= 0; i++)
+		drain();
 }
 
 /* With -W, a worker does not preempt the sender while it sends, and the waiting

@@ -18,6 +18,7 @@
 #include <linux/sizes.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <linux/unaligned.h>
 #include <net/checksum.h>
 #include <net/ip.h>
 #include <net/sock.h>
@@ -42,6 +43,9 @@
 /* IPv4 with options and TCP with options */
 #define GSO_MAX_HEADERS_LEN (60 + 60)
 
+/* bytes that gso_copy_template() copies at a time */
+#define GSO_COPY_LEN 16
+
 /* @skb: GSO packet, data at the IP header
  * @keypair: key of the messages
  * @nonce: nonce of the next message
@@ -61,7 +65,7 @@
  * @ip_csum: checksum of the IPv4 header without the ID
  * @l4_csum: checksum of the pseudo header and of the UDP or TCP header without
  *	the sequence number
- * @check: checksum field of the UDP or TCP header
+ * @check: offset of the checksum of the inner packet in @template
  * @last_flags: TCP flags that only the last segment has
  * @is_ipv4: the headers have an IPv4 header, not an IPv6 header
  * @is_tcp: the headers have a TCP header, not a UDP header
@@ -86,11 +90,12 @@ struct gso_state {
 	__wsum pseudo;
 	__wsum ip_csum;
 	__wsum l4_csum;
-	__sum16 *check;
+	unsigned int check;
 	__be32 last_flags;
 	bool is_ipv4;
 	bool is_tcp;
-	u8 template[sizeof(struct message_data) + GSO_MAX_HEADERS_LEN]
+	u8 template[ALIGN(sizeof(struct message_data) + GSO_MAX_HEADERS_LEN,
+			  GSO_COPY_LEN)]
 		__aligned(__alignof__(struct message_data));
 };
 
@@ -254,7 +259,8 @@ static bool gso_start(struct gso_state *gso, const struct sk_buff *skb,
 		gso_start_tcp(gso);
 	else
 		gso_start_udp(gso);
-	gso->check = gso_l4_header(gso) + skb->csum_offset;
+	gso->check = offsetof(struct message_data, encrypted_data) + gso->l4 +
+		     skb->csum_offset;
 
 	/* A nonce must never encrypt two messages. */
 	if (WARN_ON_ONCE(DIV_ROUND_UP(skb->len - gso->headers_len,
@@ -340,15 +346,13 @@ static void gso_set_headers(struct gso_state *gso)
 		gso_set_udp_header(gso, l4_len, csum);
 }
 
-/* Writes the fields that differ in all segments.
- * @csum: checksum of the payload
+/* Writes the fields that differ in all segments, without the checksum that
+ * gso_set_check() writes.
  */
-static void gso_complete_headers(struct gso_state *gso, __wsum csum)
+static void gso_complete_headers(struct gso_state *gso)
 {
 	struct message_data *message = (struct message_data *)gso->template;
 	struct iphdr *iph = (struct iphdr *)message->encrypted_data;
-	struct tcphdr *th = gso_l4_header(gso);
-	__sum16 check;
 
 	message->counter = cpu_to_le64(gso->nonce);
 	if (gso->is_ipv4) {
@@ -356,6 +360,27 @@ static void gso_complete_headers(struct gso_state *gso, __wsum csum)
 		iph->check = csum_fold(csum_add(gso->ip_csum,
 						(__force __wsum)iph->id));
 	}
+}
+
+/* Copies the template to the message at @to. This also overwrites the beginning
+ * of the payload, or of the authentication tag, which are written later.
+ */
+static void gso_copy_template(const struct gso_state *gso, u8 *to)
+{
+	unsigned int len = sizeof(struct message_data) + gso->headers_len;
+	unsigned int i;
+
+	for (i = 0; i < len; i += GSO_COPY_LEN)
+		memcpy(to + i, gso->template + i, GSO_COPY_LEN);
+}
+
+/* Writes the checksum of the UDP or TCP header of the message at @to.
+ * @csum: checksum of the payload
+ */
+static void gso_set_check(struct gso_state *gso, u8 *to, __wsum csum)
+{
+	struct tcphdr *th = gso_l4_header(gso);
+	__sum16 check;
 
 	csum = csum_add(csum, gso->l4_csum);
 	if (gso->is_tcp)
@@ -363,7 +388,7 @@ static void gso_complete_headers(struct gso_state *gso, __wsum csum)
 	check = csum_fold(csum);
 	if (!check && !gso->is_tcp)
 		check = CSUM_MANGLED_0;
-	*gso->check = check;
+	put_unaligned(check, (__sum16 *)(to + gso->check));
 }
 
 static void gso_next_segment(struct gso_state *gso)
@@ -390,11 +415,11 @@ static unsigned int gso_encrypt_segment(struct gso_state *gso, u8 *to)
 		gso_set_headers(gso);
 	plain_len = gso->headers_len + gso->len;
 
+	gso_complete_headers(gso);
+	gso_copy_template(gso, to);
 	csum = skb_copy_and_csum_bits(gso->skb, gso->offset,
 				      plaintext + gso->headers_len, gso->len);
-	gso_complete_headers(gso, csum);
-	memcpy(to, gso->template,
-	       sizeof(struct message_data) + gso->headers_len);
+	gso_set_check(gso, to, csum);
 	if (gso->padded_len > plain_len)
 		memset(plaintext + plain_len, 0, gso->padded_len - plain_len);
 
