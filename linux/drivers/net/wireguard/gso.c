@@ -362,13 +362,16 @@ static void gso_complete_headers(struct gso_state *gso)
 	}
 }
 
-/* Copies the template to the message at @to. This also overwrites the beginning
- * of the payload, or of the authentication tag, which are written later.
+/* Copies the template to the message at @to. This also overwrites the bytes
+ * behind the headers: payload, padding and authentication tag, which are written
+ * later.
  */
 static void gso_copy_template(const struct gso_state *gso, u8 *to)
 {
 	unsigned int len = sizeof(struct message_data) + gso->headers_len;
 	unsigned int i;
+
+	BUILD_BUG_ON(GSO_COPY_LEN > CHACHA20POLY1305_AUTHTAG_SIZE);
 
 	for (i = 0; i < len; i += GSO_COPY_LEN)
 		memcpy(to + i, gso->template + i, GSO_COPY_LEN);

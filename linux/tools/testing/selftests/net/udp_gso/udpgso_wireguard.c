@@ -1201,6 +1201,7 @@ static void test_gro(const struct test_case *tc)
 
 /* MSG_ZEROCOPY, splice and sendfile */
 
+/* WireGuard encrypts a copy, and the completion reports this. */
 static int read_completion(int fd)
 {
 	struct pollfd pfd = { .fd = fd };
@@ -1218,7 +1219,11 @@ static int read_completion(int fd)
 	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg))
 		memcpy(&ee, CMSG_DATA(cmsg), sizeof(ee));
 
-	return ee.ee_origin == SO_EE_ORIGIN_ZEROCOPY ? (int)ee.ee_data : -1;
+	if (ee.ee_origin != SO_EE_ORIGIN_ZEROCOPY ||
+	    !(ee.ee_code & SO_EE_CODE_ZEROCOPY_COPIED))
+		return -1;
+
+	return ee.ee_data;
 }
 
 /* @last: number of the last call */
@@ -1229,7 +1234,7 @@ static bool wait_completions(int fd, int last)
 	while (done < last) {
 		done = read_completion(fd);
 		if (done < 0)
-			return fail("no zerocopy completion of call %d", last);
+			return fail("no completion of call %d, or without a copy", last);
 	}
 
 	return true;
